@@ -171,7 +171,7 @@ class DOMException(CooeeError):
         return self.message
 
 
-class SyntaxError(DOMException, ValueError):  # noqa: A001 - the WHATWG name; see above
+class SyntaxError(DOMException, ValueError):
     """A string does not match the expected pattern: URL, subprotocol, close reason."""
 
     default_name = "SyntaxError"
