@@ -1,0 +1,1 @@
+"""The tests: the tree mirrors the source; what several of them share lies at the top."""

@@ -1,0 +1,58 @@
+"""What a test may leave behind: no open descriptor and no running thread."""
+
+import gc
+import os
+import threading
+import time
+
+# How long, in seconds, descriptors and threads that are on their way out may take to be gone.
+GRACE = 2.0
+
+# Linux, then macOS and the BSDs.
+FOLDER = next((path for path in ("/proc/self/fd", "/dev/fd") if os.path.isdir(path)), None)
+
+
+def descriptors() -> dict[int, str]:
+    """The open file descriptors and what each stands for; empty where this cannot be seen."""
+    if FOLDER is None:
+        return {}
+    found = {}
+    for name in os.listdir(FOLDER):
+        try:
+            found[int(name)] = os.readlink(f"{FOLDER}/{name}")
+        except FileNotFoundError:
+            continue  # the one that listed the folder
+        except OSError:
+            found[int(name)] = "open"
+    return found
+
+
+class Snapshot:
+    """The descriptors and threads at one moment."""
+
+    def __init__(self) -> None:
+        self._descriptors = descriptors()
+        self._threads = set(threading.enumerate())
+
+    def _new(self) -> list[str]:
+        opened = descriptors().items() - self._descriptors.items()
+        started = [t for t in threading.enumerate() if t not in self._threads and t.is_alive()]
+        return [f"descriptor {number} ({target})" for number, target in sorted(opened)] + [
+            f"thread {thread.name}" for thread in started
+        ]
+
+    def leaked(self) -> list[str]:
+        """
+        What is there now and was not then, each by a description.
+
+        Collects garbage, and waits up to GRACE, only when something seems to be left.
+        """
+        new = self._new()
+        if not new:
+            return new
+        deadline = time.monotonic() + GRACE
+        gc.collect()
+        while (new := self._new()) and time.monotonic() < deadline:
+            # Nothing announces that the kernel or another thread has finished.
+            time.sleep(0.01)
+        return new
