@@ -126,4 +126,6 @@ class BuildExt(build_ext):
         super().build_extensions()
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})
+# Guarded, since the processes that translate may start by importing this file again.
+if __name__ == "__main__":
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})
