@@ -1,0 +1,170 @@
+/*
+ * What a stream has yet to send: a list of blocks, each either bytes of its own or a reference
+ * into the memory of a Python object (a large payload is not copied).
+ *
+ * A stream that is idle has no block at all. Own blocks come from free lists, last in first out,
+ * so a server that answers one connection after another writes into the same warm 2 KiB again and
+ * again. Everything here needs the GIL.
+ */
+#ifndef COOEE_OUTQ_H
+#define COOEE_OUTQ_H
+
+#include <Python.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef struct cooee_block {
+    struct cooee_block *next;
+    const unsigned char *data; /* first byte not yet sent */
+    size_t len;                /* bytes not yet sent */
+    PyObject *owner;           /* keeps data alive; NULL when data lies in room[] */
+    size_t size;               /* bytes of room[] */
+    size_t used;               /* bytes of room[] written so far */
+    unsigned char room[];
+} cooee_block;
+
+typedef struct {
+    cooee_block *head;
+    cooee_block *tail;
+    size_t bytes; /* of payload and framing, over all blocks */
+} cooee_outq;
+
+enum { COOEE_CLASSES = 3 };
+static const size_t cooee_class_size[COOEE_CLASSES] = {2048, 16384, 65536};
+static const unsigned cooee_class_keep[COOEE_CLASSES] = {1024, 64, 16};
+
+static cooee_block *cooee_free_list[COOEE_CLASSES];
+static unsigned cooee_free_count[COOEE_CLASSES];
+
+static inline cooee_block *cooee_block_new(size_t size)
+{
+    cooee_block *block;
+    for (int i = 0; i < COOEE_CLASSES; i++) {
+        if (size <= cooee_class_size[i]) {
+            size = cooee_class_size[i];
+            if (cooee_free_list[i] != NULL) {
+                block = cooee_free_list[i];
+                cooee_free_list[i] = block->next;
+                cooee_free_count[i]--;
+                goto ready;
+            }
+            break;
+        }
+    }
+    block = (cooee_block *)PyMem_RawMalloc(sizeof(cooee_block) + size);
+    if (block == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    block->size = size;
+ready:
+    block->next = NULL;
+    block->data = block->room;
+    block->len = 0;
+    block->owner = NULL;
+    block->used = 0;
+    return block;
+}
+
+static inline void cooee_block_free(cooee_block *block)
+{
+    if (block->owner != NULL) {
+        PyObject *owner = block->owner;
+        PyMem_RawFree(block);
+        Py_DECREF(owner);
+        return;
+    }
+    for (int i = 0; i < COOEE_CLASSES; i++) {
+        if (block->size == cooee_class_size[i] && cooee_free_count[i] < cooee_class_keep[i]) {
+            block->next = cooee_free_list[i];
+            cooee_free_list[i] = block;
+            cooee_free_count[i]++;
+            return;
+        }
+    }
+    PyMem_RawFree(block);
+}
+
+static inline void cooee_outq_link(cooee_outq *queue, cooee_block *block)
+{
+    if (queue->tail != NULL)
+        queue->tail->next = block;
+    else
+        queue->head = block;
+    queue->tail = block;
+}
+
+/* Room for n bytes in a row, which count as written; NULL with MemoryError set. */
+static inline unsigned char *cooee_outq_reserve(cooee_outq *queue, size_t n)
+{
+    cooee_block *block = queue->tail;
+    if (block == NULL || block->owner != NULL || block->size - block->used < n) {
+        size_t want = n;
+        /* A queue that grows gets larger blocks, so that a slow peer costs few of them. */
+        if (block != NULL && block->owner == NULL)
+            for (int i = 0; i + 1 < COOEE_CLASSES; i++)
+                if (block->size == cooee_class_size[i] && want < cooee_class_size[i + 1])
+                    want = cooee_class_size[i + 1];
+        block = cooee_block_new(want);
+        if (block == NULL)
+            return NULL;
+        cooee_outq_link(queue, block);
+    }
+    unsigned char *p = block->room + block->used;
+    block->used += n;
+    block->len += n;
+    queue->bytes += n;
+    return p;
+}
+
+/* Queue n bytes at data, which lie in owner; 0, or -1 with MemoryError set. */
+static inline int cooee_outq_refer(cooee_outq *queue, PyObject *owner, const void *data, size_t n)
+{
+    cooee_block *block = (cooee_block *)PyMem_RawMalloc(sizeof(cooee_block));
+    if (block == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    Py_INCREF(owner);
+    block->next = NULL;
+    block->data = (const unsigned char *)data;
+    block->len = n;
+    block->owner = owner;
+    block->size = block->used = 0;
+    cooee_outq_link(queue, block);
+    queue->bytes += n;
+    return 0;
+}
+
+/* Forget the first n bytes, which have been sent. */
+static inline void cooee_outq_consume(cooee_outq *queue, size_t n)
+{
+    queue->bytes -= n;
+    while (n > 0 || (queue->head != NULL && queue->head->len == 0)) {
+        cooee_block *block = queue->head;
+        if (n < block->len) {
+            block->data += n;
+            block->len -= n;
+            return;
+        }
+        n -= block->len;
+        queue->head = block->next;
+        if (queue->head == NULL)
+            queue->tail = NULL;
+        cooee_block_free(block);
+    }
+}
+
+static inline void cooee_outq_clear(cooee_outq *queue)
+{
+    cooee_block *block = queue->head;
+    queue->head = queue->tail = NULL;
+    queue->bytes = 0;
+    while (block != NULL) {
+        cooee_block *next = block->next;
+        cooee_block_free(block);
+        block = next;
+    }
+}
+
+#endif

@@ -1,0 +1,74 @@
+"""Which reactor is whose: one for each asyncio loop, one for each thread without."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncGenerator
+
+from cooee.reactor.core import Reactor, reactors
+
+if sys.platform == "linux" and os.environ.get("COOEE_REACTOR", "") != "portable":
+    from cooee.reactor.epoll import EpollReactor as DefaultReactor
+else:
+    from cooee.reactor.portable import PortableReactor as DefaultReactor
+
+__all__ = ["DefaultReactor", "get_reactor"]
+
+_threads = threading.local()
+
+
+def _forget() -> None:
+    """In a forked child: the parent's sockets are not ours to touch."""
+    global _threads
+    _threads = threading.local()
+    reactors.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def get_reactor() -> Reactor:
+    """
+    The reactor of the running asyncio loop, made when first asked for; else the thread's own.
+
+    A loop's reactor is closed when ``asyncio.run`` ends, a thread's with the thread. After a fork
+    the child gets new ones.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    if loop is not None:
+        reactor: Reactor | None = reactors.get(loop)
+        if reactor is None:
+            for other in [one for one in reactors if one.is_closed()]:
+                reactors[other].close()
+            reactor = DefaultReactor(loop)
+            _close_with(reactor)
+        return reactor
+    reactor = getattr(_threads, "reactor", None)
+    if reactor is None or reactor.closed:
+        reactor = _threads.reactor = DefaultReactor()
+    return reactor
+
+
+def _close_with(reactor: Reactor) -> None:
+    """
+    Close `reactor` when the running loop shuts down its asynchronous generators.
+
+    asyncio offers no other hook that runs before the loop is closed.
+    """
+
+    async def until_shutdown() -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            reactor.close()
+
+    generator = until_shutdown()
+    try:
+        generator.__anext__().send(None)
+    except StopIteration:
+        reactor.on_close = generator
