@@ -34,7 +34,7 @@ SANITIZED_FILES := $(wildcard Makefile README.md LICENSE pyproject.toml setup.py
 RUNTIMES = $(foreach lib,libasan.so libubsan.so libstdc++.so,$(shell $(or $(CC),cc) -print-file-name=$(lib)))
 # Leaks are not detected: the interpreter itself keeps memory until the process ends.
 # malloc for Python's objects, so that AddressSanitizer sees each of them.
-SANITIZER = PYTHONPATH=src PYTHONMALLOC=malloc LD_PRELOAD="$(RUNTIMES)" \
+SANITIZER = PYTHONPATH=$(abspath $(SANITIZED))/src PYTHONMALLOC=malloc LD_PRELOAD="$(RUNTIMES)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:abort_on_error=1 \
 	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
@@ -118,6 +118,7 @@ format: $(STAMPS)/test  ## Format the Python files and mend what can be mended
 sanitized: $(STAMPS)/installed $(STAMPS)/test
 	@echo "==> native modules, with sanitizers"
 	@mkdir -p $(SANITIZED)
+	@cd $(SANITIZED) && find . -type f ! -path './build/*' ! -name '*.[co]' ! -name '*.so' -delete
 	@tar -cf - --exclude='*.so' --exclude='*.c' --exclude=node_modules --exclude=__pycache__ \
 		--exclude='*.egg-info' $(SANITIZED_FILES) | tar -xf - -C $(SANITIZED)
 	@cd $(SANITIZED) && COOEE_SANITIZE=1 $(abspath $(BIN))/python setup.py --quiet build_ext --inplace

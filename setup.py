@@ -5,7 +5,7 @@ Every ``.pyx`` file below ``src/cooee`` becomes an extension module named after 
 ``python setup.py build_ext --inplace`` rebuilds what has changed.
 
 Environment:
-    COOEE_WERROR=1: the C compiler's warnings are errors.
+    COOEE_WERROR=1: Cython's and the C compiler's warnings are errors.
     COOEE_SANITIZE=1: AddressSanitizer and UndefinedBehaviorSanitizer.
     COOEE_NO_EXTENSIONS=1: the Python files only, for those who build in place by themselves.
 """
@@ -35,16 +35,7 @@ DIRECTIVES = {
 }
 
 COMPILE = ["-O3", "-fvisibility=hidden"]
-WERROR = [
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    # What Cython's own generated code cannot do without.
-    "-Wno-unused-parameter",
-    "-Wno-unused-function",
-    "-Wno-missing-field-initializers",
-    "-Wno-cast-function-type",
-]
+WERROR = ["-Wall", "-Wextra", "-Werror"]
 SANITIZE = [
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=undefined",
@@ -81,6 +72,13 @@ def extensions() -> list[Extension]:
         for path in relative("cooee/**/*.pyx")
         if path.name != "epoll.pyx" or sys.platform.startswith("linux")
     ]
+
+
+if flag("COOEE_WERROR"):
+    # Here, for the processes that translate to have it too.
+    from Cython.Compiler import Options
+
+    Options.warning_errors = True
 
 
 class BuildExt(build_ext):
