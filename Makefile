@@ -107,7 +107,7 @@ lint: $(STAMPS)/test  ## Check format, style and types
 	$(BIN)/ruff format --check $(FORMATTED)
 	$(BIN)/ruff check $(FORMATTED)
 	$(BIN)/mypy --strict src $(wildcard examples)
-	$(if $(CYTHON),$(BIN)/cython-lint $(CYTHON))
+	$(if $(CYTHON),PATH="$(abspath $(BIN)):$$PATH" cython-lint $(CYTHON))
 
 .PHONY: format
 format: $(STAMPS)/test  ## Format the Python files and mend what can be mended

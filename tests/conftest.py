@@ -34,8 +34,16 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_reactor() -> None:
+    """The thread's own reactor stays open as long as the thread: no test leaks it by using it."""
+    from cooee.reactor import get_reactor
+
+    get_reactor()
+
+
 @pytest.fixture(autouse=True)
-def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_leaks(request: pytest.FixtureRequest, own_reactor: None) -> Iterator[None]:
     """
     Fail a test that leaves a descriptor or a thread behind.
 
