@@ -4,8 +4,8 @@ The protocol without I/O: bytes in, events and bytes out.
 No socket, asyncio, thread, clock or source of randomness is imported here; time, masking keys and
 nonces are passed in.
 
-The browser API's ``SyntaxError`` is an attribute but not in ``__all__``, so that a star import
-leaves Python's own in place.
+The browser API's ``SyntaxError`` is only found as ``errors.SyntaxError``, so that no star import
+replaces Python's own.
 """
 
 from .authorization import build_basic_auth, parse_basic_auth
@@ -34,7 +34,6 @@ from .errors import (
     NotSupportedError,
     ProtocolError,
 )
-from .errors import SyntaxError as SyntaxError
 from .handshake import (
     Negotiated,
     accept_key,

@@ -19,8 +19,8 @@ Every exception that cooee raises on purpose.
 Messages give the fact, the limit and the clause. All of them survive pickling.
 
 ``SyntaxError`` has the name that the WHATWG gives it, and is *not* Python's builtin of that name.
-Import it under another name, or refer to it as ``errors.SyntaxError``; it is kept out of every
-``__all__`` so that a star import never replaces the builtin.
+Refer to it as ``errors.SyntaxError``; it is kept out of ``__all__`` so that a star import never
+replaces the builtin.
 """
 
 from __future__ import annotations
