@@ -159,7 +159,10 @@ class Headers:
 
     def keys(self) -> list[str]:
         """Return each distinct name once, in the case of its first field."""
-        return list({name.lower(): name for name, _ in reversed(self._fields)}.values())[::-1]
+        names: dict[str, str] = {}
+        for name, _ in self._fields:
+            names.setdefault(name.lower(), name)
+        return list(names.values())
 
     def values(self) -> list[str]:
         """Return every value, in order."""
