@@ -24,7 +24,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__) || defined(_M_X64)
+/* COOEE_NO_VECTORS: what remains on other processors and compilers, to be tested on these. */
+#if defined(COOEE_NO_VECTORS)
+/* none */
+#elif defined(__SSE2__) || defined(_M_X64)
 #define COOEE_MASK_SSE2 1
 #include <emmintrin.h>
 #elif defined(__ARM_NEON) && defined(__aarch64__)
@@ -32,7 +35,7 @@
 #include <arm_neon.h>
 #endif
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(COOEE_MASK_SSE2) && defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define COOEE_MASK_DISPATCH 1
 #include <immintrin.h>
 #endif

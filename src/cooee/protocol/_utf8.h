@@ -21,7 +21,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__) || defined(_M_X64)
+/* COOEE_NO_VECTORS: what remains on other processors and compilers, to be tested on these. */
+#if defined(COOEE_NO_VECTORS)
+/* none */
+#elif defined(__SSE2__) || defined(_M_X64)
 #define COOEE_UTF8_SSE2 1
 #include <emmintrin.h>
 #elif defined(__ARM_NEON) && defined(__aarch64__)
