@@ -104,7 +104,7 @@ def _domain_to_ascii(domain: str) -> str:
                 if character in "\u200c\u200d" and not idna.valid_contextj(label, i):
                     raise ValueError(f"{label!r} has a joiner out of place")
     except ValueError as exc:  # idna's errors are UnicodeError, hence ValueError
-        raise _bad_host(domain, f"{exc} (UTS 46 §4)") from None
+        raise _bad_host(domain, f"{str(exc)[:100]}; UTS 46 §4") from None
     return ".".join(label if label.isascii() else _to_a_label(label) for label in labels)
 
 
