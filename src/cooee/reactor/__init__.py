@@ -5,6 +5,7 @@ It knows nothing of WebSocket. ``COOEE_REACTOR=portable`` in the environment for
 over ``selectors`` where the native one would be used.
 """
 
+from cooee.reactor.bind import bind_tcp, bind_unix
 from cooee.reactor.core import Handle, Reactor, watch_readable
 from cooee.reactor.current import DefaultReactor, get_reactor
 from cooee.reactor.stream import (
@@ -28,6 +29,8 @@ __all__ = [
     "Reactor",
     "Stream",
     "Timer",
+    "bind_tcp",
+    "bind_unix",
     "connect",
     "get_reactor",
     "listen",

@@ -36,6 +36,8 @@ cdef class Stream(Handle):
     cdef unsigned char *direct
     cdef Py_ssize_t direct_size
     cdef bint dirty
+    # Set by the protocol: call on_drained when all is sent, even if nothing had to wait.
+    cdef bint tell_drained
     cdef bint blocked
     cdef bint paused
     cdef readonly bint closing

@@ -225,12 +225,8 @@ cdef class Stream(Handle):
     cdef int ready(self, unsigned int events) except -1:
         if events & WRITE and self.blocked:
             self.blocked = False
+            self.tell_drained = True
             self.flush()
-            if not self.blocked and self.fd >= 0 and not self.closing:
-                try:
-                    self.handler.on_drained()
-                except Exception:
-                    self.fail()
         if events & (READ | FAULT) and self.fd >= 0:
             if self.paused or self.closing:
                 if events & FAULT:
@@ -302,6 +298,12 @@ cdef class Stream(Handle):
             self.finished = True
             self.reactor.sys_end(self, False)
         self.update_interest()
+        if self.tell_drained:
+            self.tell_drained = False
+            try:
+                self.handler.on_drained()
+            except Exception:
+                self.fail()
         return 0
 
     cdef int update_interest(self) except -1:

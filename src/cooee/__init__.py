@@ -1,0 +1,10 @@
+"""
+cooee speaks raw WebSocket and Socket.IO, on both ends, at native speed.
+
+The README has the ten-line server and client; every name here has its documentation.
+"""
+
+from cooee._version import __version__
+from cooee.websocket import Server, Session, broadcast, serve
+
+__all__ = ["Server", "Session", "__version__", "broadcast", "serve"]

@@ -1,0 +1,490 @@
+"""
+The WebSocket server: listening sockets, opening handshakes, and the sessions they lead to.
+
+The port speaks HTTP. A request for a WebSocket is checked (RFC 6455 §4.2), shown to
+``process_request`` and answered with 101; any other goes to the ``http`` handler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeAlias
+
+from cooee._version import __version__
+from cooee.http import HttpConnection, HttpLimits, Request, Response
+from cooee.protocol.errors import ConnectionClosed, HandshakeError, InvalidStateError
+from cooee.protocol.handshake import (
+    build_response,
+    check_request,
+    offered_protocols,
+    select_protocol,
+)
+from cooee.protocol.headers import Headers
+from cooee.protocol.origin import SAME_ORIGIN, OriginPolicy, origin_allowed
+from cooee.reactor import Listener, Reactor, Stream, bind_tcp, bind_unix, get_reactor, listen
+from cooee.websocket.connection import Keepalive, Settings
+from cooee.websocket.outcome import Outcome
+from cooee.websocket.session import Session, broadcast
+
+__all__ = ["Server", "serve"]
+
+logger = logging.getLogger("cooee.websocket")
+
+Answer: TypeAlias = Response | None
+RequestHook: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
+HttpHandler: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
+SessionHandler: TypeAlias = Callable[[Session], Awaitable[None]]
+Subprotocols: TypeAlias = Sequence[str] | Callable[[Request, list[str]], str | None]
+
+EVENTS = ("connection", "listening", "close")
+
+
+class Server:
+    """
+    A WebSocket server.
+
+    Events, registered with :meth:`on`:
+
+    - ``connection(session, request)``: the opening handshake is done;
+    - ``listening()``: the sockets are bound;
+    - ``close()``: the last session is gone after :meth:`close`.
+
+    Args:
+        handler: Coroutine style: a coroutine function called with each :class:`Session`, which is
+            closed with 1000 when it returns and with 1011 when it raises.
+        host: Name or address to listen on, or several; None, the default, for all interfaces.
+        port: TCP port; 0 for a free one.
+        unix: Path of a Unix socket to listen on, instead of host and port.
+        sock: A bound socket to listen on, instead of host and port.
+        process_request: Function or coroutine function, called with the :class:`Request` before a
+            WebSocket is accepted; a :class:`Response` it returns is sent instead.
+        http: Function or coroutine function that answers other requests with a
+            :class:`Response`; by default they get 426.
+        origins: Which origins browsers may come from: ``SAME_ORIGIN``, the default, which also
+            admits clients that give none; ``"*"`` for all; a list of strings and compiled
+            patterns, with None for "none given"; or a function of the origin.
+        subprotocols: Those supported, in order of preference, or a function of the request and
+            the list offered that returns one of them or None.
+        headers: Added to the 101 response.
+        server_header: Value of the ``Server`` header in responses; None for no such header.
+        limits: :class:`HttpLimits` of the opening handshake and other requests.
+        handshake_timeout: Seconds from connecting to the end of the request's head; 10.
+        reuse_port: Let several processes listen on the port.
+        backlog: Connections that may wait to be accepted.
+        busy_poll: See :class:`cooee.reactor.Reactor`.
+        settings: Limits of the sessions, by name: see :class:`cooee.websocket.Settings`.
+    """
+
+    def __init__(
+        self,
+        handler: SessionHandler | None = None,
+        host: str | Iterable[str] | None = None,
+        port: int | None = None,
+        *,
+        unix: str | os.PathLike[str] | None = None,
+        sock: socket.socket | None = None,
+        process_request: RequestHook | None = None,
+        http: HttpHandler | None = None,
+        origins: OriginPolicy = SAME_ORIGIN,
+        subprotocols: Subprotocols | None = None,
+        headers: Any = None,
+        server_header: str | None = f"cooee/{__version__}",
+        limits: HttpLimits | None = None,
+        handshake_timeout: float = 10,
+        reuse_port: bool = False,
+        backlog: int = 4096,
+        busy_poll: float = 0,
+        **settings: Any,
+    ) -> None:
+        if sum(given is not None for given in (port, unix, sock)) != 1:
+            raise ValueError("give one of port, unix and sock")
+        if handler is not None and not inspect.iscoroutinefunction(handler):
+            raise TypeError("the handler must be a coroutine function")
+        self._handler = handler
+        self._host = host
+        self._port = port
+        self._unix = unix
+        self._sock = sock
+        self._process_request = process_request
+        self._http = http
+        self._origins = origins
+        self._subprotocols = subprotocols
+        self._server_header = server_header
+        extra = Headers(headers)
+        if server_header is not None:
+            extra.setdefault("Server", server_header)
+        self._extra_headers = extra.serialize()
+        self._limits = limits or HttpLimits(head_timeout=handshake_timeout)
+        self._reuse_port = reuse_port
+        self._backlog = backlog
+        self._busy_poll = busy_poll
+        self._settings = Settings(**settings)
+        self._events: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
+        self._sessions: set[Session] = set()
+        self._listeners: list[Listener] = []
+        self._keepalive: Keepalive | None = None
+        self._reactor: Reactor | None = None
+        self._closing = False
+        self._closed = Outcome()
+
+    # Events
+
+    def on(
+        self, event: str, handler: Callable[..., Any] | None = None
+    ) -> Callable[..., Any]:
+        """
+        Register a handler, a function or coroutine function; without one, return a decorator.
+
+        Raises:
+            ValueError: There is no such event.
+        """
+        if event not in self._events:
+            raise ValueError(f"a server has no event {event!r}, only {', '.join(EVENTS)}")
+        if handler is None:
+            return lambda function: self.on(event, function)
+        self._events[event].append(handler)
+        return handler
+
+    def off(self, event: str, handler: Callable[..., Any]) -> None:
+        """Unregister a handler; does nothing when it is not registered."""
+        with contextlib.suppress(ValueError):
+            self._events[event].remove(handler)
+
+    # Sessions
+
+    @property
+    def sessions(self) -> set[Session]:
+        """The open sessions; not to be changed."""
+        return self._sessions
+
+    @property
+    def settings(self) -> Settings:
+        """The limits of the sessions."""
+        return self._settings
+
+    @property
+    def addresses(self) -> list[Any]:
+        """The addresses listened on, as the socket module gives them."""
+        return [listener.sockname for listener in self._listeners]
+
+    @property
+    def port(self) -> int | None:
+        """The TCP port, the real one when 0 was asked for; None for a Unix socket."""
+        for address in self.addresses:
+            if isinstance(address, tuple):
+                return int(address[1])
+        return self._port
+
+    def broadcast(self, data: Any) -> int:
+        """Send a message to all open sessions; its frame is built once. See ``broadcast()``."""
+        return broadcast(self._sessions, data)
+
+    # Life
+
+    def start(self) -> Self:
+        """
+        Bind the sockets and begin to accept; inside asyncio ``await server.start()``.
+
+        Raises:
+            OSError: An address is in use or may not be bound.
+            RuntimeError: It was started before.
+        """
+        if self._reactor is not None:
+            raise RuntimeError("the server was started before")
+        reactor = self._reactor = get_reactor()
+        try:
+            for sock in self._bind():
+                self._listeners.append(listen(reactor, sock, self._accept))
+        except BaseException:
+            self._reactor = None
+            self._stop_listening()
+            raise
+        if self._busy_poll:
+            reactor.busy_poll = self._busy_poll
+        self._keepalive = Keepalive(reactor, self._settings, self._sessions)
+        self._emit("listening")
+        return self
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        if self._reactor is None:
+            self.start()
+        return self
+        yield  # makes this a generator
+
+    async def __aenter__(self) -> Self:
+        return await self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def serve_forever(self) -> None:
+        """Wait until the server is closed; closes it when cancelled."""
+        await self
+        try:
+            await self._closed
+        finally:
+            await self.close()
+
+    def run(self) -> None:
+        """
+        Start, and serve until :meth:`close`, Ctrl-C or SIGTERM; then close gracefully.
+
+        For scripts: inside asyncio use ``serve_forever``. A second Ctrl-C ends it at once.
+        """
+        if self._reactor is None:
+            self.start()
+        reactor = self._reactor
+        assert reactor is not None
+
+        def terminate(number: int, frame: FrameType | None) -> None:
+            reactor.call_soon_threadsafe(self.close)
+
+        main = threading.current_thread() is threading.main_thread()
+        previous = signal.signal(signal.SIGTERM, terminate) if main else None
+        try:
+            reactor.run(until=lambda: self._closed.done)
+        except KeyboardInterrupt:
+            self.close()
+            reactor.run(until=lambda: self._closed.done)
+        finally:
+            if main:
+                signal.signal(signal.SIGTERM, previous)
+
+    def close(self, code: int = 1001, reason: str = "") -> Outcome:
+        """
+        Stop accepting, close all sessions, and cut those that take longer than ``close_timeout``.
+
+        Awaiting the result waits until all are gone. Later calls return the same.
+        """
+        if not self._closing:
+            self._closing = True
+            self._stop_listening()
+            for connection in list(self._connections()):
+                connection.close()
+            for session in list(self._sessions):
+                session.close(code, reason)
+            if self._reactor is not None:
+                self._reactor.call_later(self._settings.close_timeout, self._cut, ref=False)
+            self._check_closed()
+        return self._closed
+
+    def wait_closed(self) -> Outcome:
+        """Awaiting the result waits until the server was closed and all sessions are gone."""
+        return self._closed
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            name = listener.sockname
+            listener.close()
+            if isinstance(name, str) and self._unix is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+        self._listeners.clear()
+
+    def _connections(self) -> Iterable[HttpConnection]:
+        """Those in the opening handshake or with a request of another kind."""
+        for handle in self._reactor.handles() if self._reactor is not None else ():
+            protocol = handle.protocol if isinstance(handle, Stream) else None
+            if isinstance(protocol, HttpConnection) and protocol.on_request == self._request:
+                yield protocol
+
+    def _cut(self) -> None:
+        for connection in list(self._connections()):
+            connection.abort()
+
+    def _check_closed(self) -> None:
+        if not self._closing or self._closed.done or self._sessions:
+            return
+        if self._reactor is not None and any(True for _ in self._connections()):
+            self._reactor.call_later(0.05, self._check_closed)
+            return
+        if self._keepalive is not None:
+            self._keepalive.stop()
+        self._closed.set_result(None)
+        self._emit("close")
+
+    def _bind(self) -> Iterable[socket.socket]:
+        if self._sock is not None:
+            self._sock.setblocking(False)
+            self._sock.listen(self._backlog)
+            yield self._sock
+        elif self._unix is not None:
+            yield bind_unix(os.fspath(self._unix), self._backlog)
+        else:
+            yield from bind_tcp(
+                self._host, self._port or 0, self._backlog, reuse_port=self._reuse_port
+            )
+
+    # Opening handshakes
+
+    def _accept(self) -> HttpConnection:
+        return HttpConnection(
+            self._request,
+            limits=self._limits,
+            reactor=self._reactor,
+            server_header=self._server_header,
+        )
+
+    def _request(self, http: HttpConnection, request: Request) -> None:
+        if request.is_upgrade and request.upgrade.lower() == "websocket":
+            self._handshake(http, request)
+        elif self._http is None:
+            try:
+                check_request(request.method, request.http_version, request.headers)
+            except HandshakeError as exc:
+                _refuse(http, request, exc)
+        else:
+            answer = self._http(request)
+            if isinstance(answer, Response):
+                http.respond(request, answer)
+            else:
+                self._spawn(self._answer_later(http, request, answer))
+
+    def _handshake(self, http: HttpConnection, request: Request) -> None:
+        try:
+            headers = request.headers
+            key = check_request(request.method, request.http_version, headers)
+            origin = headers.get("origin")
+            if not origin_allowed(origin, headers.get("host"), self._origins):
+                raise HandshakeError(f"origin {origin!r} not allowed (RFC 6455 §10.2)", 403)
+        except HandshakeError as exc:
+            _refuse(http, request, exc)
+            return
+        if self._process_request is not None:
+            answer = self._process_request(request)
+            if isinstance(answer, Response):
+                http.respond(request, answer)
+                return
+            if answer is not None:
+                self._spawn(self._upgrade_later(http, request, key, answer))
+                return
+        self._upgrade(http, request, key)
+
+    async def _answer_later(
+        self, http: HttpConnection, request: Request, answer: Awaitable[Response]
+    ) -> None:
+        try:
+            http.respond(request, await answer)
+        except Exception:
+            _internal_error(http, request)
+
+    async def _upgrade_later(
+        self, http: HttpConnection, request: Request, key: str, answer: Awaitable[Answer]
+    ) -> None:
+        try:
+            response = await answer
+            if response is not None:
+                http.respond(request, response)
+            else:
+                self._upgrade(http, request, key)
+        except Exception:
+            _internal_error(http, request)
+
+    def _upgrade(self, http: HttpConnection, request: Request, key: str) -> None:
+        if self._closing:
+            http.respond(request, Response(503, "the server is closing\n"))
+            return
+        subprotocol = self._select(request) if self._subprotocols is not None else None
+        head = build_response(key, protocol=subprotocol, headers=self._extra_headers)
+        session = Session(
+            self._settings, server=True, request=request, subprotocol=subprotocol, owner=self
+        )
+        http.switch(request, head, session)
+
+    def _select(self, request: Request) -> str | None:
+        offered = offered_protocols(request.headers)
+        if not callable(self._subprotocols):
+            return select_protocol(offered, self._subprotocols or ())
+        chosen = self._subprotocols(request, offered)
+        if chosen is not None and chosen not in offered:
+            raise ValueError(f"subprotocol {chosen!r} chosen, not offered (RFC 6455 §4.2.2)")
+        return chosen
+
+    # From sessions
+
+    def admit(self, session: Session) -> None:
+        """A session is open (called by it)."""
+        self._sessions.add(session)
+        receives = False
+        if self._handler is not None:
+            session.spawn(self._run_handler(session))
+            receives = True
+        for handler in self._events["connection"]:
+            try:
+                result = handler(session, session.request)
+            except Exception as exc:
+                session.report(exc)
+                return
+            if inspect.iscoroutine(result):
+                session.spawn(result)
+                receives = True
+        if not receives:
+            session.stop_queueing()
+        session.request.compact()
+
+    def forget(self, session: Session) -> None:
+        """A session is gone (called by it)."""
+        self._sessions.discard(session)
+        if self._closing:
+            self._check_closed()
+
+    async def _run_handler(self, session: Session) -> None:
+        assert self._handler is not None
+        try:
+            await self._handler(session)
+        except ConnectionClosed as exc:
+            logger.debug("a handler met a closed connection: %s", exc)
+        session.close()
+
+    def _spawn(self, coro: Any) -> None:
+        assert self._reactor is not None
+        self._reactor.spawn(coro)
+
+    def _emit(self, event: str) -> None:
+        for handler in self._events[event]:
+            result = handler()
+            if inspect.iscoroutine(result):
+                self._spawn(result)
+
+
+def serve(
+    handler: SessionHandler,
+    host: str | Iterable[str] | None = None,
+    port: int | None = None,
+    **options: Any,
+) -> Server:
+    """
+    Serve each session with a coroutine function; coroutine style.
+
+    ::
+
+        async with cooee.serve(echo, port=6080) as server:
+            await server.serve_forever()
+
+    Arguments as for :class:`Server`; ``await serve(...)`` starts without a ``with``.
+    """
+    return Server(handler, host, port, **options)
+
+
+def _refuse(http: HttpConnection, request: Request, exc: HandshakeError) -> None:
+    logger.info("handshake from %s refused, %s: %s", request.remote_address, exc.status, exc)
+    http.respond(request, Response(exc.status or 400, f"{exc}\n", exc.headers))
+
+
+def _internal_error(http: HttpConnection, request: Request) -> None:
+    logger.exception("exception in the handler of %r", request)
+    with contextlib.suppress(InvalidStateError):
+        http.respond(request, Response(500, "Internal Server Error\n", {"Connection": "close"}))
