@@ -97,6 +97,8 @@ UNFINISHED = {
     "3 of 4": b"\xf0\x9f\x98",
 }
 
+SAMPLES = VALID | UNFINISHED | {name: data for name, (data, _) in INVALID.items()}
+
 # What may stand before: nothing, and lengths that put a text across the edges of words and vectors.
 LENGTHS = [0, 1, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 29, 31, 32, 33, 47, 61, 62, 63, 64, 65, 127]
 
@@ -153,9 +155,9 @@ def test_fails_at_the_earliest_byte(name: str) -> None:
     assert utf8_valid_prefix(data[index : index + 1], state)[0] == 0
 
 
-@pytest.mark.parametrize("name", VALID | INVALID | UNFINISHED)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_cut_anywhere(name: str) -> None:
-    sample = (VALID | UNFINISHED | {key: data for key, (data, _) in INVALID.items()})[name]
+    sample = SAMPLES[name]
     index, unfinished = judge(sample)
     for first, second in itertools.combinations_with_replacement(range(len(sample) + 1), 2):
         done, state = in_pieces(sample[:first], sample[first:second], sample[second:])
