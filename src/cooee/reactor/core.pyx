@@ -387,6 +387,10 @@ cdef class Reactor:
 
     # What the subclasses do
 
+    def fileno(self):
+        """A descriptor that is readable when poll() has something to do; -1 where there is none."""
+        raise NotImplementedError
+
     cdef double clock(self) noexcept:
         return 0
 

@@ -9,9 +9,13 @@ from collections.abc import AsyncGenerator
 from cooee.reactor.core import Reactor, reactors
 
 if sys.platform == "linux" and os.environ.get("COOEE_REACTOR", "") != "portable":
-    from cooee.reactor.epoll import EpollReactor as DefaultReactor
+    from cooee.reactor.epoll import EpollReactor
+
+    DefaultReactor: type[Reactor] = EpollReactor
 else:
-    from cooee.reactor.portable import PortableReactor as DefaultReactor
+    from cooee.reactor.portable import PortableReactor
+
+    DefaultReactor = PortableReactor
 
 __all__ = ["DefaultReactor", "get_reactor"]
 

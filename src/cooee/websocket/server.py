@@ -137,9 +137,7 @@ class Server:
 
     # Events
 
-    def on(
-        self, event: str, handler: Callable[..., Any] | None = None
-    ) -> Callable[..., Any]:
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """
         Register a handler, a function or coroutine function; without one, return a decorator.
 
@@ -216,8 +214,8 @@ class Server:
     def __await__(self) -> Generator[Any, None, Self]:
         if self._reactor is None:
             self.start()
+        yield from ()
         return self
-        yield  # makes this a generator
 
     async def __aenter__(self) -> Self:
         return await self
@@ -433,6 +431,7 @@ class Server:
                 receives = True
         if not receives:
             session.stop_queueing()
+        assert session.request is not None
         session.request.compact()
 
     def forget(self, session: Session) -> None:

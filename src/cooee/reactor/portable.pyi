@@ -1,0 +1,3 @@
+from cooee.reactor.core import Reactor
+
+class PortableReactor(Reactor): ...
