@@ -268,7 +268,7 @@ cdef inline int whole(
     return TEXT
 
 
-cdef inline PyObject *decode(const unsigned char *p, Py_ssize_t size) noexcept:
+cdef inline PyObject *decode(const unsigned char *p, Py_ssize_t size) except? NULL:
     """A new reference to the text; NULL, without an exception, when it is not UTF-8."""
     try:
         text = PyUnicode_DecodeUTF8(<const char *> p, size, NULL)
@@ -357,29 +357,28 @@ cdef int finish(decoder_t *d, PyObject **out) except -1:
     """The message is complete."""
     cdef int opcode = d.opcode
     cdef size_t size = d.filled
-    cdef PyObject *message
-    if opcode == TEXT and d.utf8 != 0:
-        fail(d, INVALID_DATA, "text message ends within a UTF-8 sequence (RFC 6455 §8.1)")
-    message = d.message
+    if opcode == BINARY:
+        if <size_t> PyBytes_GET_SIZE_(d.message) != size:
+            _PyBytes_Resize(&d.message, size)
+        out[0] = d.message
+    else:
+        if d.utf8 != 0:
+            fail(d, INVALID_DATA, "text message ends within a UTF-8 sequence (RFC 6455 §8.1)")
+        if d.nonascii:
+            out[0] = decode(<unsigned char *> PyBytes_AS_STRING_(d.message), size)
+        else:
+            text = PyUnicode_New(size, 127)
+            memcpy(PyUnicode_DATA(text), PyBytes_AS_STRING_(d.message), size)
+            Py_INCREF(text)
+            out[0] = <PyObject *> text
+        Py_XDECREF(d.message)
+    # Not before: without memory for the text the message is still to be freed.
     d.message = NULL
     d.filled = 0
     d.opcode = 0
     d.fragments = 0
-    if opcode == BINARY:
-        if <size_t> PyBytes_GET_SIZE_(message) != size:
-            _PyBytes_Resize(&message, size)
-        out[0] = message
-        return BINARY
-    if d.nonascii:
-        out[0] = decode(<unsigned char *> PyBytes_AS_STRING_(message), size)
-    else:
-        text = PyUnicode_New(size, 127)
-        memcpy(PyUnicode_DATA(text), PyBytes_AS_STRING_(message), size)
-        Py_INCREF(text)
-        out[0] = <PyObject *> text
-    Py_XDECREF(message)
     d.nonascii = 0
-    return TEXT
+    return opcode
 
 
 cdef class Decoder:
@@ -408,9 +407,14 @@ cdef class Decoder:
         """Whether a Close frame or a violation has come, after which input is ignored."""
         return self.state.ended
 
-    def feed(self, data):
+    def feed(self, data, *, bint direct=False):
         """
         Take bytes and return the events they complete, in order.
+
+        Args:
+            data: Bytes-like object; it is copied.
+            direct: Whether what continues a payload goes straight into the message, as when a
+                connection receives a large one. The events are the same.
 
         Returns:
             A list of ``("message", str | bytes)``, ``("ping", bytes)``, ``("pong", bytes)`` and
@@ -419,14 +423,24 @@ cdef class Decoder:
         Raises:
             ProtocolError: The connection must be failed with its ``code``; its ``events`` are
                 those that came before.
+            MemoryError: The message is lost, and the connection with it.
         """
-        cdef bytearray copy = bytearray(data)
+        # Not of the data itself: of a number, bytearray makes that many zeros.
+        cdef bytearray copy = bytearray(memoryview(data))
         cdef unsigned char *p = <unsigned char *> <char *> copy
         cdef unsigned char *end = p + len(copy)
+        cdef unsigned char *where = NULL
+        cdef Py_ssize_t room
         cdef PyObject *out = NULL
         cdef int kind
         cdef list events = []
         try:
+            if direct:
+                room = min(decoder_room(&self.state, &where), <Py_ssize_t> (end - p))
+                if room > 0:
+                    memcpy(where, p, room)
+                    p += room
+                    decoder_filled(&self.state, room)
             while True:
                 kind = decoder_next(&self.state, &p, end, &out)
                 if kind == NEED_MORE:
@@ -441,4 +455,7 @@ cdef class Decoder:
                     ))
         except ProtocolError as exc:
             exc.events = events
+            raise
+        except MemoryError:
+            decoder_free(&self.state)
             raise

@@ -235,6 +235,9 @@ cdef class Connection(Protocol):
                 raise
         finally:
             self.parsing = False
+        # Set after an earlier part of this same read, it may point into a message that has since
+        # been moved, filled further or handed over.
+        stream.direct_size = 0
         if self.decoder.in_payload and not self.held and not self.failed:
             room = decoder_room(&self.decoder, &where)
             if room >= DIRECT:
