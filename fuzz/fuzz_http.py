@@ -18,8 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-from cooee.http import HttpConnection, HttpLimits, Request, Response  # noqa: E402
 from tests.http.links import MemoryLink, parse_answers  # noqa: E402
+
+from cooee.http import HttpConnection, HttpLimits, Request, Response  # noqa: E402
 
 HOST = b"Host: example.com\r\n"
 SEEDS = [
@@ -156,4 +157,7 @@ def main(seconds: float = 10, seed: int | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*(float(arg) for arg in sys.argv[1:2]), *(int(arg) for arg in sys.argv[2:3]))
+    main(
+        float(sys.argv[1]) if len(sys.argv) > 1 else 10,
+        int(sys.argv[2]) if len(sys.argv) > 2 else None,
+    )

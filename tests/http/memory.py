@@ -15,6 +15,10 @@ from typing import Any
 Callback = Callable[..., object]
 
 
+def nothing() -> None:
+    """What a cancelled timer would do."""
+
+
 class MemoryTimer:
     """A timer; ``active`` until it was called or cancelled."""
 
@@ -25,8 +29,9 @@ class MemoryTimer:
         self.active = True
 
     def cancel(self) -> None:
-        """Do not call the callback."""
+        """Do not call the callback, and let go of it."""
         self.active = False
+        self.callback, self.args = nothing, ()
 
 
 class MemoryReactor:
