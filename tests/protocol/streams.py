@@ -226,10 +226,14 @@ def split(rng: Random, stream: bytes) -> list[bytes]:
 
 
 def run(
-    pieces: Iterable[bytes], role: str, max_message_size: int | None = 1024 * 1024
+    pieces: Iterable[bytes],
+    role: str,
+    max_message_size: int | None = 1024 * 1024,
+    *,
+    direct: bool = False,
 ) -> oracle.Outcome:
     """
-    Feed pieces to the decoder under test.
+    Feed pieces to the decoder under test, directly into messages or through its buffer.
 
     `consumed` counts whole pieces: those up to the one that ended the stream.
     """
@@ -240,7 +244,7 @@ def run(
     for piece in pieces:
         consumed += len(piece)
         try:
-            events += decoder.feed(piece)
+            events += decoder.feed(piece, direct=direct)
         except ProtocolError as exc:
             failure = exc
         if failure is not None:
@@ -269,9 +273,10 @@ def compare(
 ) -> oracle.Outcome:
     """Assert that decoder and oracle agree: on events, on the close code, and on when it failed."""
     expected = oracle.decode(b"".join(pieces), role, max_message_size)
-    got = run(pieces, role, max_message_size)
-    assert got.events == expected.events
-    assert [type(event[1]) for event in got.events] == [type(event[1]) for event in expected.events]
-    assert got.code == expected.code
-    assert got.consumed == ends(pieces, expected.consumed)
+    for direct in (False, True):
+        got = run(pieces, role, max_message_size, direct=direct)
+        assert got.events == expected.events
+        assert [type(e[1]) for e in got.events] == [type(e[1]) for e in expected.events]
+        assert got.code == expected.code
+        assert got.consumed == ends(pieces, expected.consumed)
     return expected

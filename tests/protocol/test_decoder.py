@@ -70,6 +70,7 @@ def test_sizes(role: str, opcode: int, size: int) -> None:
         if length >= 4096 or size < 1000:
             pieces = [stream[at : at + length] for at in range(0, len(stream), length)]
             assert streams.run(pieces, role).events == expected
+            assert streams.run(pieces, role, direct=True).events == expected
 
 
 def test_cut_anywhere(role: str) -> None:
@@ -126,6 +127,7 @@ def test_fragments_of_growing_size(role: str) -> None:
     assert streams.run([stream], role).events == expected
     cuts = [stream[at : at + 777] for at in range(0, len(stream), 777)]
     assert streams.run(cuts, role).events == expected
+    assert streams.run(cuts, role, direct=True).events == expected
 
 
 def test_masking_key_of_each_frame_is_its_own() -> None:
@@ -302,7 +304,7 @@ def test_room_for_a_message_stays_in_proportion(role: str) -> None:
         decoder = Decoder(role, max_message_size=None)  # type: ignore[arg-type]
         decoder.feed(frame(role, BINARY, bytes(1000), fin=False))
         for count in range(2, 300):
-            decoder.feed(piece)
+            decoder.feed(piece, direct=count % 2 == 0)
             used, _ = tracemalloc.get_traced_memory()
             assert used < 2 * 1000 * count + 150_000
     finally:
