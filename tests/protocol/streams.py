@@ -250,7 +250,7 @@ def run(
         if failure is not None:
             assert "RFC 6455 §" in failure.reason, f"no clause: {failure}"
             assert decoder.ended
-            events += failure.events
+            events += failure.events  # type: ignore[attr-defined]
         if decoder.ended:
             # What follows is nobody's.
             assert decoder.feed(piece) == []
