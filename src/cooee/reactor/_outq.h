@@ -27,6 +27,7 @@ typedef struct {
     cooee_block *head;
     cooee_block *tail;
     size_t bytes; /* of payload and framing, over all blocks */
+    unsigned long long sent; /* bytes that have left, ever */
 } cooee_outq;
 
 enum { COOEE_CLASSES = 3 };
@@ -140,6 +141,7 @@ static inline int cooee_outq_refer(cooee_outq *queue, PyObject *owner, const voi
 static inline void cooee_outq_consume(cooee_outq *queue, size_t n)
 {
     queue->bytes -= n;
+    queue->sent += n;
     while (n > 0 || (queue->head != NULL && queue->head->len == 0)) {
         cooee_block *block = queue->head;
         if (n < block->len) {

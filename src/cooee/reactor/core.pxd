@@ -55,6 +55,8 @@ cdef class Reactor:
     cdef TimerHeap timers
     cdef object waker
     cdef public object on_close
+    # What the layers above keep for each reactor, by names of their own.
+    cdef readonly dict registry
     cdef object quit
     cdef object until
     cdef object __weakref__

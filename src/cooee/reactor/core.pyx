@@ -50,6 +50,7 @@ cdef class Reactor:
         busy_poll: Seconds to go on polling after the last event before blocking. 0, the default,
             blocks at once; more buys latency with processor time.
         closed: Whether :meth:`close` was called.
+        registry: A dict for what the layers above keep for each reactor, by names of their own.
     """
 
     def __cinit__(self, loop=None):
@@ -64,6 +65,7 @@ cdef class Reactor:
         self.inbox = deque()
         self.tasks = set()
         self.timers = TimerHeap()
+        self.registry = {}
 
     def __dealloc__(self):
         PyMem_RawFree(self.buffer)

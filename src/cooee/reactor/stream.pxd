@@ -9,6 +9,7 @@ cdef extern from "cooee/reactor/_outq.h":
         cooee_block *head
         cooee_block *tail
         size_t bytes
+        unsigned long long sent
     unsigned char *cooee_outq_reserve(cooee_outq *queue, size_t n) except NULL
     int cooee_outq_refer(cooee_outq *queue, object owner, const void *data, size_t n) except -1
     void cooee_outq_consume(cooee_outq *queue, size_t n)

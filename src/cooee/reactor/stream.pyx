@@ -5,6 +5,7 @@ A *protocol* owns the meaning of the bytes. Native ones subclass :class:`Protoco
 the reactor's buffer; Python ones subclass :class:`PyProtocol` and get ``bytes``.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -133,7 +134,7 @@ cdef class Stream(Handle):
     @property
     def peername(self):
         """The peer's address, as the socket module gives it; None when there is none."""
-        if self.peer is None and self.fd >= 0:
+        if self.peer is None and self.reactor is not None:
             self.peer = self.reactor.sys_name(self, True)
         return self.peer
 
@@ -408,24 +409,19 @@ cdef class Attempt(Handle):
         return 0
 
     def finish(self, code):
-        cdef Stream stream
         if self.fd < 0:
             return
         callback = self.callback
         self.callback = None
         if code:
             self.shut()
-            callback(None, OSError(code, os.strerror(code)))
+            self.reactor.invoke(callback, (None, OSError(code, os.strerror(code))))
             return
         self.leave()
         self.fd = -1
         sock = self.sock
         self.sock = None
-        if sock.family != getattr(socket, "AF_UNIX", None):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream = Stream.__new__(Stream)
-        self.reactor.sys_adopt(stream, sock)
-        callback(stream, None)
+        self.reactor.invoke(callback, (adopt(self.reactor, sock), None))
 
 
 def listen(Reactor reactor, sock, factory):
@@ -445,6 +441,18 @@ def listen(Reactor reactor, sock, factory):
     return listener
 
 
+def adopt(Reactor reactor, sock):
+    """Make a :class:`Stream`, without a protocol yet, of a connected socket, and own it."""
+    cdef Stream stream = Stream.__new__(Stream)
+    sock.setblocking(False)
+    if sock.family != getattr(socket, "AF_UNIX", None):
+        with contextlib.suppress(OSError):
+            # The peer may be gone already, which reading will tell.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    reactor.sys_adopt(stream, sock)
+    return stream
+
+
 def connect(Reactor reactor, sock, address, callback):
     """
     Connect `sock`, a non-blocking socket, to `address`, and own it.
@@ -460,7 +468,8 @@ def connect(Reactor reactor, sock, address, callback):
     attempt.sock = sock
     attempt.callback = callback
     code = sock.connect_ex(address)
-    if code in IN_PROGRESS:
+    # A Unix socket is never in progress: there the code means that too many wait to be accepted.
+    if code in IN_PROGRESS and sock.family != getattr(socket, "AF_UNIX", None):
         attempt.open(reactor, sock.fileno(), WRITE)
     else:
         attempt.open(reactor, sock.fileno(), 0)
