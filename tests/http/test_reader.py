@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -465,3 +466,17 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
     for pieces in ([data], bytewise(data), [GET + data], [CHUNKED_HEAD + data]):
         with contextlib.suppress(RequestRejected):
             read(pieces)
+
+
+def test_nothing_is_kept_between_requests() -> None:
+    reader = RequestReader(LIMITS)
+    for data in (GET, POST, CHUNKED, UPGRADE):
+        reader.feed(data)
+        assert reader.next() is not None
+        before = sys.getrefcount(data)
+        other = RequestReader(LIMITS)
+        other.feed(data)
+        request = other.next()
+        held = sys.getrefcount(data) - before
+        # Only by the request, whose head the input may be.
+        assert held == (request is not None and request.body == b"")

@@ -149,7 +149,7 @@ cdef class RequestReader:
 
     cpdef rest(self):
         """Give back the unread input, and forget it."""
-        rest = self.data[self.offset:] if self.offset else self.data
+        rest = self.data[self.offset:]
         self.data = b""
         self.offset = 0
         return rest
@@ -327,6 +327,9 @@ cdef class RequestReader:
             spare_parsers.append(self.parser)
         self.parser = None
         self.state = HEAD
+        if self.offset == PyBytes_GET_SIZE(self.data):
+            # An idle connection is not to keep its last input.
+            self.rest()
         if self.body is not None:
             self.request.body = bytes(self.body)
             self.body = None

@@ -65,7 +65,7 @@ class Response:
         if not 200 <= status <= 599:
             raise ValueError(f"status {status}, a final one is 200 to 599 (RFC 9110 §15)")
         if reason is None:
-            reason = _PHRASES.get(status, "")
+            reason = reason_phrase(status)
         elif _is_reason(reason) is None:
             raise ValueError(f"reason {reason!r} has a control character (RFC 9112 §4)")
         self.status = int(status)
@@ -124,7 +124,10 @@ class Response:
     @property
     def closes(self) -> bool:
         """Whether the connection is to end after this response (``Connection: close``)."""
-        return has_token(self.headers.get_combined("connection") or "", "close")
+        headers = self.headers
+        return "connection" in headers.index() and has_token(
+            headers.get_combined("connection") or "", "close"
+        )
 
     def serialize_head(self, *, connection: str = "", server: str | None = None) -> bytes:
         """
@@ -144,26 +147,28 @@ class Response:
             if options is None or not has_token(options, connection):
                 headers = headers.copy()
                 headers["Connection"] = f"{options}, {connection}" if options else connection
-        parts = [b"HTTP/1.1 %d %s\r\n" % (self.status, self.reason.encode("latin-1"))]
-        if "date" not in headers:
-            parts.append(_date_field())
-        if server is not None and "server" not in headers:
-            parts.append(b"Server: %s\r\n" % server.encode("latin-1"))
-        parts.append(headers.serialize())
+        present = headers.index()
+        fields = headers.serialize()
+        if "date" not in present:
+            fields = _date_field() + fields
+        if server is not None and "server" not in present:
+            fields += b"Server: %b\r\n" % server.encode("latin-1")
         # RFC 9110 §8.6: none with 204; with 304 it would be that of a 200.
-        if self.status not in {204, 304}:
-            parts.append(b"Content-Length: %d\r\n" % len(self.body))
-        parts.append(b"\r\n")
-        return b"".join(parts)
+        if self.status != 204 and self.status != 304:
+            fields += b"Content-Length: %d\r\n" % len(self.body)
+        reason = self.reason.encode("latin-1")
+        return b"HTTP/1.1 %d %b\r\n%b\r\n" % (self.status, reason, fields)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason}, {len(self.body)} bytes>"
 
 
 def _check_framing(headers: Headers) -> None:
-    for name in ("content-length", "transfer-encoding"):
-        if name in headers:
-            raise ValueError(f"header {name} is set by the connection (RFC 9112 §6)")
+    present = headers.index()
+    if "content-length" in present or "transfer-encoding" in present:
+        raise ValueError(
+            "headers content-length and transfer-encoding are set by the connection (RFC 9112 §6)"
+        )
 
 
 _date: tuple[int, bytes] = (0, b"")
