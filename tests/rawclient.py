@@ -166,8 +166,8 @@ class RawClient:
         fields.update(headers or {})
         self.request(target, fields, **options)
 
-    def answer(self) -> Answer:
-        """Wait for a response."""
+    def answer(self, *, head_only: bool = False) -> Answer:
+        """Wait for a response, which to a HEAD request has no content."""
         while (end := self._received.find(b"\r\n\r\n")) < 0:
             if not self._more():
                 raise EOFError(f"the connection ended after {bytes(self._received)!r}")
@@ -177,9 +177,8 @@ class RawClient:
             name, value = line.split(": ", 1)
             assert name.lower() not in headers, f"{name} is repeated"
             headers[name.lower()] = value
-        return Answer(
-            int(status.split(" ")[1]), headers, self.take(int(headers.get("content-length", 0)))
-        )
+        size = 0 if head_only else int(headers.get("content-length", 0))
+        return Answer(int(status.split(" ")[1]), headers, self.take(size))
 
     def upgrade(self, *args: Any, **kwargs: Any) -> Answer:
         """Do the opening handshake and return the response, which must be right."""
@@ -255,7 +254,17 @@ class RawClient:
 
 def frame(opcode: int, payload: bytes = b"", **options: Any) -> bytes:
     """A frame, masked if nothing else is said."""
-    return oracle.build(opcode, payload, **{"mask": MASK, **options})
+    options = {"mask": MASK, "length": len(payload), **options}
+    return oracle.build(opcode, b"", **options) + masked(payload, options["mask"])
+
+
+def masked(payload: bytes, mask: bytes | None) -> bytes:
+    """The payload under a masking key, many bytes at a time."""
+    if mask is None:
+        return payload
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
 
 
 def message_frame(message: str | bytes) -> bytes:
