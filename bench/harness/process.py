@@ -45,7 +45,8 @@ class Program:
     """
 
     def __init__(self, command: Command, core: int, ready: str) -> None:
-        self._log = BUILD / f"{Path(command[-1 if len(command) == 1 else 1]).stem}.stderr"
+        name = "-".join(Path(word).stem for word in command[:3] if not word.startswith("-"))
+        self._log = BUILD / f"{name}.stderr"
         with pinned(core), self._log.open("wb") as errors:
             self._process = subprocess.Popen(
                 command,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.peers import PEERS
-from harness.targets import BUSY_POLL, COROUTINE, Measurements, Spread, Verdict
+from harness.targets import BUSY_POLL, COROUTINE, Measurements, Spread, Verdict, growth
 from harness.workloads import EVENT_STYLE, GROWTH, GROWTH_OUTSTANDING, Workload
 
 DISTURBED = 0.05  # of the machine's time in use by others: said in the report
@@ -37,11 +37,23 @@ NOTES = {
     "last delivery.",
     "growth": f"{GROWTH_OUTSTANDING} messages are in flight at any time, at most one on a "
     "connection, and the connections take turns: the load is the same at every size. Server CPU "
-    "per message in µs.",
+    "per message in µs. More sockets cost the kernel more, for their memory no longer fits the "
+    "caches: the bare C echo shows how much.",
     "idle": "CPU includes half a second after the last connection was opened; memory is resident "
     "memory of the server process.",
     "client": "CPU is the client's, per message; the server is the bare C echo.",
 }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt to measure that failed; the first one is followed by a second."""
+
+    workload: str
+    peer: str
+    round: int
+    attempt: int
+    reason: str
 
 
 @dataclass
@@ -55,7 +67,7 @@ class Run:
     missing: dict[str, str]
     workloads: list[Workload]
     measurements: Measurements = field(default_factory=Measurements)
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
 def number(value: float) -> str:
@@ -164,8 +176,10 @@ def _growth(run: Run, workloads: list[Workload]) -> list[str]:
     for peer in workloads[0].peers:
         figures = [run.measurements.spread(workload.key, peer, "cpu_us") for workload in workloads]
         if any(figures):
-            rows.append([label(peer), *(spread(figure) for figure in figures)])
-    return table(["connections", *(f"{size:,}" for size in GROWTH)], rows) if rows else []
+            flat = spread(growth(run.measurements, peer))
+            rows.append([label(peer), *(spread(figure) for figure in figures), flat])
+    header = ["connections", *(f"{size:,}" for size in GROWTH), "dearest over cheapest"]
+    return table(header, rows) if rows else []
 
 
 def _disturbance(run: Run) -> list[str]:
@@ -197,12 +211,15 @@ def markdown(run: Run, verdicts: list[Verdict]) -> str:
     ]
     lines += _disturbance(run)
     lines += _targets(run, verdicts)
-    if run.missing or run.failures:
+    if run.missing:
         lines += ["## Not measured", ""]
         lines += [f"- {label(peer)}: {reason}" for peer, reason in run.missing.items()]
+        lines.append("")
+    if run.failures:
+        lines += ["## Failures", "", "A second attempt is made with a fresh server.", ""]
         lines += [
-            f"- {label(failure['peer'])}, {failure['workload']}, round {failure['round']}: "
-            f"{failure['reason']}"
+            f"- {label(failure.peer)}, {failure.workload}, round {failure.round}, attempt "
+            f"{failure.attempt}: {failure.reason}"
             for failure in run.failures
         ]
         lines.append("")
@@ -239,7 +256,7 @@ def as_json(run: Run, verdicts: list[Verdict]) -> str:
         "versions": run.versions,
         "settings": run.settings,
         "missing": run.missing,
-        "failures": run.failures,
+        "failures": [asdict(failure) for failure in run.failures],
         "targets": [
             {
                 "workload": verdict.target.workload,

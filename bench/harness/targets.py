@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -112,12 +113,22 @@ def relative(workload: str, peer: str, metric: str) -> Callable[[Measurements, s
     return lambda all_, subject: all_.paired((workload, subject), (workload, peer), metric)
 
 
-def growth(all_: Measurements, subject: str) -> Spread | None:
-    """The dearest number of connections over the cheapest, in each round."""
-    by_size = [all_.rounds(f"growth-{size}", subject) for size in GROWTH]
+def growth(all_: Measurements, subject: str, over: str | None = None) -> Spread | None:
+    """
+    The dearest number of connections over the cheapest, in each round.
+
+    With `over`, of the ratios to that peer's cost at the same number of connections: what the
+    kernel pays for more sockets drops out.
+    """
     values = []
-    for number in set.intersection(*(set(rounds) for rounds in by_size)):
+    by_size = [all_.rounds(f"growth-{size}", subject) for size in GROWTH]
+    others = [all_.rounds(f"growth-{size}", over) for size in GROWTH] if over else []
+    for number in set.intersection(*(set(rounds) for rounds in (*by_size, *others))):
         costs = [rounds[number]["cpu_us"] for rounds in by_size]
+        if over:
+            costs = [
+                cost / rounds[number]["cpu_us"] for cost, rounds in zip(costs, others, strict=True)
+            ]
         values.append(max(costs) / min(costs))
     return Spread(tuple(values)) if values else None
 
@@ -175,7 +186,16 @@ def targets(measured: Iterable[str]) -> list[Target]:
         )
     )
     cheaper("idle", {"bun": 1.0})
-    found.append(Target("growth", "dearest over cheapest size", FLAT, growth, at_most=True))
+    for against, over in (("cheapest size", None), ("cheapest size, as ratio to C echo", "c-echo")):
+        found.append(
+            Target(
+                "growth",
+                f"dearest over {against}",
+                FLAT,
+                functools.partial(growth, over=over),
+                at_most=True,
+            )
+        )
     keys = set(measured)
     if all(f"growth-{size}" in keys for size in GROWTH):
         keys.add("growth")

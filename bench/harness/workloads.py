@@ -159,19 +159,24 @@ class Servers:
     """
 
     def __init__(self, cores: Cores) -> None:
-        self._cores = cores
+        self.cores = cores
         self._running: dict[Command, Server] = {}
+
+    def discard(self, command: Command) -> None:
+        """Stop a server that failed: `get` starts another."""
+        if (server := self._running.pop(command, None)) is not None:
+            server.stop()
 
     def get(self, command: Command) -> Server:
         server = self._running.get(command)
         if server is None or not server.running:
-            self._running[command] = server = Server(command, self._cores.server)
+            self._running[command] = server = Server(command, self.cores.server)
         server.wait_until_quiet()
         return server
 
     @contextlib.contextmanager
     def fresh(self, command: Command) -> Iterator[Server]:
-        with Server(command, self._cores.server) as server:
+        with Server(command, self.cores.server) as server:
             server.wait_until_quiet()
             yield server
 
@@ -180,7 +185,7 @@ class Servers:
             server.stop()
 
 
-def run(workload: Workload, peer: str, servers: Servers, cores: Cores, window: Window) -> Metrics:
+def run(workload: Workload, peer: str, servers: Servers, window: Window) -> Metrics:
     """
     Run one workload against one peer, once.
 
@@ -191,7 +196,7 @@ def run(workload: Workload, peer: str, servers: Servers, cores: Cores, window: W
     Raises:
         BenchError: If it could not be measured.
     """
-    command = PEERS[peer].command(workload.role)
+    command, cores = PEERS[peer].command(workload.role), servers.cores
     with contextlib.ExitStack() as stack:
         if workload.group == "client":
             server: Server = CountingServer((str(C_ECHO),), cores.server)

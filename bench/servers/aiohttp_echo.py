@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from aiohttp import WSMsgType, web
 from serving import forever, listening_socket, run
 
@@ -9,11 +11,12 @@ from serving import forever, listening_socket, run
 async def echo(request: web.Request) -> web.WebSocketResponse:
     ws = web.WebSocketResponse(compress=False)
     await ws.prepare(request)
-    async for message in ws:
-        if message.type is WSMsgType.BINARY:
-            await ws.send_bytes(message.data)
-        elif message.type is WSMsgType.TEXT:
-            await ws.send_str(message.data)
+    with contextlib.suppress(ConnectionError):  # the load generator closes with RST
+        async for message in ws:
+            if message.type is WSMsgType.BINARY:
+                await ws.send_bytes(message.data)
+            elif message.type is WSMsgType.TEXT:
+                await ws.send_str(message.data)
     return ws
 
 
