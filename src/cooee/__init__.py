@@ -5,6 +5,7 @@ The README has the ten-line server and client; every name here has its documenta
 """
 
 from cooee._version import __version__
+from cooee.http import HttpLimits, Request, Response
 from cooee.websocket import Server, Session, broadcast, serve
 
-__all__ = ["Server", "Session", "__version__", "broadcast", "serve"]
+__all__ = ["HttpLimits", "Request", "Response", "Server", "Session", "__version__", "broadcast", "serve"]

@@ -21,6 +21,7 @@ from .close import (
     parse_close_payload,
     truncate_reason,
 )
+from .decoder import Decoder
 from .errors import (
     ConcurrencyError,
     ConnectionClosed,
@@ -34,6 +35,7 @@ from .errors import (
     NotSupportedError,
     ProtocolError,
 )
+from .frames import Opcode, build_frame
 from .handshake import (
     Negotiated,
     accept_key,
@@ -71,6 +73,7 @@ __all__ = [
     "ConnectionClosedOK",
     "CooeeError",
     "DOMException",
+    "Decoder",
     "Extension",
     "HandshakeError",
     "Headers",
@@ -78,11 +81,13 @@ __all__ = [
     "InvalidStateError",
     "Negotiated",
     "NotSupportedError",
+    "Opcode",
     "OriginPolicy",
     "ProtocolError",
     "accept_key",
     "build_basic_auth",
     "build_close_payload",
+    "build_frame",
     "build_request",
     "build_response",
     "check_request",

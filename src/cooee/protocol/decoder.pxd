@@ -7,8 +7,8 @@ ctypedef struct decoder_t:
     uint64_t remaining
     uint8_t key[4]
     uint8_t key_offset
-    bint in_payload
-    bint fin
+    uint8_t in_payload
+    uint8_t fin
     # The message under construction: a bytes object with room to spare, NULL when there is none.
     PyObject *message
     size_t filled
@@ -19,9 +19,9 @@ ctypedef struct decoder_t:
     # A header, or a control frame, of which only the beginning has arrived.
     unsigned char *stash
     uint8_t stashed
-    bint server
+    uint8_t server
     # The peer has sent a Close frame, or broken the protocol: the rest is ignored.
-    bint ended
+    uint8_t ended
     uint64_t max_size
     # Of the last CLOSE event.
     int close_code

@@ -77,7 +77,7 @@ def _domain_to_ascii(domain: str) -> str:
             return domain
         raise errors.NotSupportedError(
             f"host {domain[:100]!r} is not ASCII; the 'idna' package is needed for it "
-            "(pip install idna)"
+            "(pip install cooee[idna])"
         ) from None
     # idna.encode() would apply IDNA 2008, which forbids names that browsers accept, such as
     # "☃.net", and DNS length limits. So this is UTS 46 §4 with the flags that WHATWG sets:

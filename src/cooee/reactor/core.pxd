@@ -15,8 +15,9 @@ cdef enum:
 cdef class Handle:
     cdef int fd
     cdef unsigned int interest
-    cdef bint ref
-    cdef bint watched
+    # Flags are bytes: a bint is four of them, and idle connections are many.
+    cdef unsigned char ref
+    cdef unsigned char watched
     cdef readonly Reactor reactor
     # The Python socket, where there is one.
     cdef object sock

@@ -36,18 +36,18 @@ cdef class Stream(Handle):
     # Where the next bytes are to go instead of the reactor's buffer; set by the protocol.
     cdef unsigned char *direct
     cdef Py_ssize_t direct_size
-    cdef bint dirty
-    # Set by the protocol: call on_drained when all is sent, even if nothing had to wait.
-    cdef bint tell_drained
-    cdef bint blocked
-    cdef bint paused
-    cdef readonly bint closing
-    cdef bint ending
-    cdef bint finished
-    cdef bint ended
     cdef object error
     cdef object peer
     cdef unsigned char raw_peer[28]
+    cdef unsigned char dirty
+    # Set by the protocol: call on_drained when all is sent, even if nothing had to wait.
+    cdef unsigned char tell_drained
+    cdef unsigned char blocked
+    cdef unsigned char paused
+    cdef unsigned char is_closing
+    cdef unsigned char ending
+    cdef unsigned char finished
+    cdef unsigned char ended
 
     cdef int switch(self, Protocol protocol) except -1
     cdef unsigned char *reserve(self, size_t size) except NULL

@@ -109,9 +109,6 @@ cdef class Stream(Handle):
 
     What is written within one turn of the reactor goes out with one system call at its end. An
     exception in a callback of the protocol is logged and aborts the stream.
-
-    Attributes:
-        closing: Whether close() or abort() was called, or the connection is lost.
     """
 
     def __dealloc__(self):
@@ -125,6 +122,11 @@ cdef class Stream(Handle):
     @protocol.setter
     def protocol(self, Protocol protocol not None):
         self.switch(protocol)
+
+    @property
+    def closing(self):
+        """Whether close() or abort() was called, or the connection is lost."""
+        return self.is_closing != 0
 
     @property
     def buffered_amount(self):
@@ -155,8 +157,8 @@ cdef class Stream(Handle):
 
     cpdef close(self):
         """Send what is buffered, then close. Nothing is received any more. Idempotent."""
-        if not self.closing:
-            self.closing = True
+        if not self.is_closing:
+            self.is_closing = True
             self.touch()
 
     cpdef abort(self):
@@ -165,7 +167,7 @@ cdef class Stream(Handle):
 
     cpdef shutdown_write(self):
         """Send what is buffered, then FIN; receiving goes on. Idempotent."""
-        if not self.ending and not self.closing:
+        if not self.ending and not self.is_closing:
             self.ending = True
             self.touch()
 
@@ -196,7 +198,7 @@ cdef class Stream(Handle):
     cdef int refer(self, object owner, const void *data, size_t size) except -1:
         """Queue `size` bytes that lie in `owner`, copied when that is cheaper, and touch()."""
         cdef unsigned char *room
-        if self.closing or self.ending:
+        if self.is_closing or self.ending:
             return 0
         if size > SMALL:
             cooee_outq_refer(&self.out, owner, data, size)
@@ -229,7 +231,7 @@ cdef class Stream(Handle):
             self.tell_drained = True
             self.flush()
         if events & (READ | FAULT) and self.fd >= 0:
-            if self.paused or self.closing:
+            if self.paused or self.is_closing:
                 if events & FAULT:
                     self.lose(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
             else:
@@ -274,7 +276,7 @@ cdef class Stream(Handle):
 
     cdef int flush(self) except -1:
         cdef Py_ssize_t sent
-        if not self.dirty and not self.closing and not self.ending and self.out.bytes == 0:
+        if not self.dirty and not self.is_closing and not self.ending and self.out.bytes == 0:
             return 0
         self.dirty = False
         if self.fd < 0:
@@ -292,7 +294,7 @@ cdef class Stream(Handle):
                 self.blocked = True
                 self.update_interest()
                 return 0
-        if self.closing:
+        if self.is_closing:
             self.lose(None)
             return 0
         if self.ending and not self.finished:
@@ -311,7 +313,7 @@ cdef class Stream(Handle):
         cdef unsigned int interest = 0
         if self.fd < 0:
             return 0
-        if not (self.paused or self.closing or self.ended):
+        if not (self.paused or self.is_closing or self.ended):
             interest |= READ
         if self.blocked:
             interest |= WRITE
@@ -328,7 +330,7 @@ cdef class Stream(Handle):
         """Close the descriptor; the protocol is told at the end of the round."""
         if self.fd < 0:
             return 0
-        self.closing = True
+        self.is_closing = True
         self.dirty = False
         self.blocked = False
         self.direct_size = 0

@@ -36,19 +36,19 @@ cdef class Connection(Protocol):
     cdef decoder_t decoder
     cdef Settings settings
     cdef uint8_t state
-    cdef bint server
-    cdef bint close_sent
-    cdef bint close_received
-    cdef bint failed
-    cdef bint parsing
+    cdef uint8_t server
+    cdef uint8_t close_sent
+    cdef uint8_t close_received
+    cdef uint8_t failed
+    cdef uint8_t parsing
     # Whether anything came since the keepalive looked last, and how often it did not.
-    cdef bint heard
+    cdef uint8_t heard
     cdef uint8_t held
     cdef unsigned short silent
+    cdef unsigned short code
+    cdef unsigned short sent_code
     cdef size_t unsent
-    cdef int code
     cdef object reason
-    cdef int sent_code
     cdef object sent_reason
     # Received but not parsed, while held.
     cdef bytes rest

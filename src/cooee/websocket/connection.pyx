@@ -357,7 +357,7 @@ cdef class Connection(Protocol):
         cdef unsigned char *to
         cdef const unsigned char *key
         cdef int header
-        if stream.closing or stream.ending:
+        if stream.is_closing or stream.ending:
             return 0
         header = header_size(size, not self.server)
         if not self.server:

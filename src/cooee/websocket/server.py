@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -27,12 +28,22 @@ from cooee.protocol.handshake import (
     offered_protocols,
     select_protocol,
 )
-from cooee.protocol.headers import Headers
+from cooee.protocol.headers import Headers, has_token
 from cooee.protocol.origin import SAME_ORIGIN, OriginPolicy, origin_allowed
-from cooee.reactor import Listener, Reactor, Stream, bind_tcp, bind_unix, get_reactor, listen
+from cooee.reactor import (
+    Listener,
+    Reactor,
+    Stream,
+    Timer,
+    bind_tcp,
+    bind_unix,
+    get_reactor,
+    listen,
+)
 from cooee.websocket.connection import Keepalive, Settings
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.session import Session, broadcast
+from cooee.websocket.upgrade import usual_response
 
 __all__ = ["Server", "serve"]
 
@@ -76,7 +87,8 @@ class Server:
         headers: Added to the 101 response.
         server_header: Value of the ``Server`` header in responses; None for no such header.
         limits: :class:`HttpLimits` of the opening handshake and other requests.
-        handshake_timeout: Seconds from connecting to the end of the request's head; 10.
+        handshake_timeout: Seconds from connecting to the end of the request's head; by default
+            the ``head_timeout`` of `limits`, which is 10.
         reuse_port: Let several processes listen on the port.
         backlog: Connections that may wait to be accepted.
         busy_poll: See :class:`cooee.reactor.Reactor`.
@@ -98,7 +110,7 @@ class Server:
         headers: Any = None,
         server_header: str | None = f"cooee/{__version__}",
         limits: HttpLimits | None = None,
-        handshake_timeout: float = 10,
+        handshake_timeout: float | None = None,
         reuse_port: bool = False,
         backlog: int = 4096,
         busy_poll: float = 0,
@@ -122,7 +134,13 @@ class Server:
         if server_header is not None:
             extra.setdefault("Server", server_header)
         self._extra_headers = extra.serialize()
-        self._limits = limits or HttpLimits(head_timeout=handshake_timeout)
+        # Whether a handshake is accepted for what it is, with nothing to ask or to choose.
+        self._usual = (
+            process_request is None and subprotocols is None and origins in (SAME_ORIGIN, "*")
+        )
+        self._limits = limits or HttpLimits()
+        if handshake_timeout is not None:
+            self._limits = replace(self._limits, head_timeout=handshake_timeout)
         self._reuse_port = reuse_port
         self._backlog = backlog
         self._busy_poll = busy_poll
@@ -131,6 +149,7 @@ class Server:
         self._sessions: set[Session] = set()
         self._listeners: list[Listener] = []
         self._keepalive: Keepalive | None = None
+        self._cutting: Timer | None = None
         self._reactor: Reactor | None = None
         self._closing = False
         self._closed = Outcome()
@@ -144,17 +163,22 @@ class Server:
         Raises:
             ValueError: There is no such event.
         """
-        if event not in self._events:
-            raise ValueError(f"a server has no event {event!r}, only {', '.join(EVENTS)}")
+        handlers = self._handlers(event)
         if handler is None:
             return lambda function: self.on(event, function)
-        self._events[event].append(handler)
+        handlers.append(handler)
         return handler
 
     def off(self, event: str, handler: Callable[..., Any]) -> None:
         """Unregister a handler; does nothing when it is not registered."""
-        with contextlib.suppress(ValueError):
-            self._events[event].remove(handler)
+        handlers = self._handlers(event)
+        if handler in handlers:
+            handlers.remove(handler)
+
+    def _handlers(self, event: str) -> list[Callable[..., Any]]:
+        if event not in self._events:
+            raise ValueError(f"a server has no event {event!r}, only {', '.join(EVENTS)}")
+        return self._events[event]
 
     # Sessions
 
@@ -167,6 +191,11 @@ class Server:
     def settings(self) -> Settings:
         """The limits of the sessions."""
         return self._settings
+
+    @property
+    def limits(self) -> HttpLimits:
+        """The limits of the opening handshake and other requests."""
+        return self._limits
 
     @property
     def addresses(self) -> list[Any]:
@@ -275,7 +304,9 @@ class Server:
             for session in list(self._sessions):
                 session.close(code, reason)
             if self._reactor is not None:
-                self._reactor.call_later(self._settings.close_timeout, self._cut, ref=False)
+                self._cutting = self._reactor.call_later(
+                    self._settings.close_timeout, self._cut, ref=False
+                )
             self._check_closed()
         return self._closed
 
@@ -311,6 +342,8 @@ class Server:
             return
         if self._keepalive is not None:
             self._keepalive.stop()
+        if self._cutting is not None:
+            self._cutting.cancel()
         self._closed.set_result(None)
         self._emit("close")
 
@@ -337,7 +370,12 @@ class Server:
         )
 
     def _request(self, http: HttpConnection, request: Request) -> None:
-        if request.is_upgrade and request.upgrade.lower() == "websocket":
+        if self._usual:
+            head = usual_response(request, self._extra_headers, self._origins == "*")
+            if head is not None:
+                self._switch(http, request, head, None)
+                return
+        if request.is_upgrade and has_token(request.upgrade, "websocket"):
             self._handshake(http, request)
         elif self._http is None:
             try:
@@ -392,11 +430,20 @@ class Server:
             _internal_error(http, request)
 
     def _upgrade(self, http: HttpConnection, request: Request, key: str) -> None:
+        try:
+            subprotocol = self._select(request) if self._subprotocols is not None else None
+        except HandshakeError as exc:
+            _refuse(http, request, exc)
+            return
+        head = build_response(key, protocol=subprotocol, headers=self._extra_headers)
+        self._switch(http, request, head, subprotocol)
+
+    def _switch(
+        self, http: HttpConnection, request: Request, head: bytes, subprotocol: str | None
+    ) -> None:
         if self._closing:
             http.respond(request, Response(503, "the server is closing\n"))
             return
-        subprotocol = self._select(request) if self._subprotocols is not None else None
-        head = build_response(key, protocol=subprotocol, headers=self._extra_headers)
         session = Session(
             self._settings, server=True, request=request, subprotocol=subprotocol, owner=self
         )
@@ -426,7 +473,7 @@ class Server:
             except Exception as exc:
                 session.report(exc)
                 return
-            if inspect.iscoroutine(result):
+            if result is not None and inspect.iscoroutine(result):
                 session.spawn(result)
                 receives = True
         if not receives:
@@ -437,8 +484,9 @@ class Server:
     def forget(self, session: Session) -> None:
         """A session is gone (called by it)."""
         self._sessions.discard(session)
-        if self._closing:
-            self._check_closed()
+        if self._closing and self._reactor is not None:
+            # Its own close handlers come first.
+            self._reactor.call_soon(self._check_closed)
 
     async def _run_handler(self, session: Session) -> None:
         assert self._handler is not None

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import os
 from collections import deque
+from types import FunctionType
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
@@ -146,9 +147,7 @@ cdef class Session(Connection):
         """
         if handler is None:
             return lambda function: self.on(event, function)
-        callback = handler
-        if inspect.iscoroutinefunction(handler):
-            callback = Spawner(handler, self)
+        callback = Spawner(handler, self) if is_coroutine_function(handler) else handler
         handlers = self.handlers(event)
         if handlers is None:
             self.set_handlers(event, callback)
@@ -165,9 +164,8 @@ cdef class Session(Connection):
         """As :meth:`on`, for the first occurrence only."""
         if handler is None:
             return lambda function: self.once(event, function)
-        if inspect.iscoroutinefunction(handler):
-            handler = Spawner(handler, self)
-        self.on(event, Once(handler, event, self))
+        callback = Spawner(handler, self) if is_coroutine_function(handler) else handler
+        self.on(event, Once(callback, event, self))
         return handler
 
     def off(self, str event, handler):
@@ -430,6 +428,13 @@ cdef class Session(Connection):
         self.on_message = self.on_close = self.on_ping = self.on_pong = None
         self.on_error = self.on_drain = None
         return self.emit(handler, (self.code, self.reason))
+
+
+cdef bint is_coroutine_function(object handler) except -1:
+    # Asking a plain function's code saves a microsecond for each handler of each connection.
+    if type(handler) is FunctionType:
+        return (handler.__code__.co_flags & inspect.CO_COROUTINE) != 0
+    return inspect.iscoroutinefunction(handler)
 
 
 cdef inline list as_list(object handlers):
