@@ -1,5 +1,6 @@
 """Received bytes to events: whole and in pieces, at the limits, and at random against an oracle."""
 
+import gc
 import tracemalloc
 from random import Random
 
@@ -327,6 +328,43 @@ def test_fragments_of_several_messages_are_not_added_up(role: str) -> None:
         + frame(role, CONTINUATION)
     )
     assert streams.run([message] * 200, role).events == [("message", b"")] * 200
+
+
+LEAVING = {
+    "messages": [(TEXT, "Grüße".encode(), True), (BINARY, bytes(3000), True), (PING, b"x", True)],
+    "fragments": [(TEXT, b"a" * 3000, False), (CONTINUATION, "ü".encode(), True)],
+    "unfinished": [(BINARY, bytes(3000), False), (CONTINUATION, bytes(3000), False)],
+    "close": [(TEXT, bytes(3000), False), (CLOSE, b"\x03\xe8reason", True)],
+    "violation": [(TEXT, bytes(3000), False), (15, b"", True)],
+    "not UTF-8": [(TEXT, b"x" * 3000 + b"\xff", True)],
+    "late not UTF-8": [(TEXT, b"x" * 3000, False), (CONTINUATION, b"\xc3", True)],
+    "close not UTF-8": [(TEXT, bytes(3000), False), (CLOSE, b"\x03\xe8\xff", True)],
+    "too big": [(BINARY, bytes(3000), False), (CONTINUATION, bytes(2**20), True)],
+}
+
+
+@pytest.mark.parametrize("name", LEAVING)
+@pytest.mark.parametrize("size", [1000, 1_000_000])
+def test_nothing_is_left_behind(role: str, name: str, size: int) -> None:
+    """Whatever ends a decoder, what it held is freed with it."""
+    stream = b"".join(
+        frame(role, opcode, payload, fin=fin) for opcode, payload, fin in LEAVING[name]
+    )
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    tracemalloc.start()
+    try:
+        for direct in (False, True) * 5:
+            streams.run(pieces, role, direct=direct)
+        gc.collect()
+        before, _ = tracemalloc.get_traced_memory()
+        for direct in (False, True) * 20:
+            streams.run(pieces, role, direct=direct)
+        gc.collect()  # exceptions and the frames in their tracebacks refer to each other
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # One object kept each time would be 40 of them.
+    assert after - before < 1500
 
 
 # --- random streams ------------------------------------------------------------------------------
