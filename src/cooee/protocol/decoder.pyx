@@ -155,6 +155,22 @@ cdef int decoder_next(
     cdef uint64_t length
     cdef unsigned int opcode
     cdef int index, header
+    if not (d.in_payload or d.stashed or d.opcode or d.ended) and end - p >= 2:
+        # A short message in one frame that is here whole, as most are: nothing else to check.
+        length = p[1] & 0x7F
+        header = 6 if d.server else 2
+        if (
+            (p[0] == (FIN | BINARY) or p[0] == (FIN | TEXT))
+            and (p[1] >> 7) == d.server
+            and length < 126
+            and length <= d.max_size
+            and length + header <= <uint64_t> (end - p)
+        ):
+            opcode = p[0] & 0x0F
+            if d.server:
+                memcpy(d.key, p + 2, 4)
+            at[0] = p + header + length
+            return whole(d, opcode, p + header, length, out)
     while not d.ended:
         if d.in_payload:
             if d.remaining:

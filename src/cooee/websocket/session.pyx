@@ -25,10 +25,13 @@ from cooee.websocket.connection cimport (
     Connection,
     Settings,
 )
-from cooee.websocket.outcome cimport Outcome
+from cooee.websocket.outcome cimport DONE, Outcome
 
 from cooee.protocol.errors import ConcurrencyError, ConnectionClosedOK
 from cooee.protocol.frames import build_frame
+
+cdef extern from "Python.h":
+    object PyObject_CallOneArg(object callable, object argument)
 
 EVENTS = ("message", "close", "error", "ping", "pong", "drain")
 
@@ -258,6 +261,8 @@ cdef class Session(Connection):
         if self.state != OPEN:
             raise self.not_open()
         self.write_message(data)
+        if self.stream.out.bytes <= self.settings.high_water:
+            return DONE
         return self.pressure()
 
     def ping(self, data=None):
@@ -392,7 +397,7 @@ cdef class Session(Connection):
         if handler is not None and not self.queue:
             if type(handler) is list:
                 return self.emit(handler, (data,))
-            handler(data)
+            PyObject_CallOneArg(handler, data)
             return 0
         if self.queueing or self.queue:
             if self.queue is None:
