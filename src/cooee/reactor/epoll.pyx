@@ -130,18 +130,21 @@ cdef class EpollReactor(Reactor):
         cdef epoll_event events[EVENTS]
         cdef unsigned long long expirations
         cdef Handle handle
-        cdef int index, count
+        cdef int index, count, code
         if timeout == 0:
             count = epoll_wait(self.epoll, events, EVENTS, 0)
+            code = errno
         else:
             # Timers are in the set, so only "for ever" needs no upper bound here.
             with nogil:
                 count = epoll_wait(self.epoll, events, EVENTS, -1)
+                code = errno
+            # Handlers run here, and may change errno.
             PyErr_CheckSignals()
         if count < 0:
-            if errno == EINTR:
+            if code == EINTR:
                 return 0
-            raise OSError(errno, os.strerror(errno))
+            raise OSError(code, os.strerror(code))
         for index in range(count):
             if events[index].data.ptr == NULL:
                 self.armed = 0
