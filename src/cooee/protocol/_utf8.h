@@ -77,22 +77,42 @@ static inline int cooee_utf8_ascii64(const unsigned char *p)
 #endif
 }
 
+/* How many of the 16 octets at p come before the first that is not ASCII; 16 if there is none. */
+static inline size_t cooee_utf8_run16(const unsigned char *p)
+{
+#if defined(COOEE_UTF8_SSE2) && (defined(__GNUC__) || defined(__clang__))
+    int high = _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)p));
+    return high == 0 ? 16 : (size_t)__builtin_ctz((unsigned)high);
+#else
+    size_t i = 0;
+    if (cooee_utf8_ascii16(p))
+        return 16;
+    while (p[i] < 0x80)
+        i++;
+    return i;
+#endif
+}
+
 /* Past the leading ASCII octets of [p, end). */
 static inline const unsigned char *cooee_utf8_skip(const unsigned char *p,
                                                    const unsigned char *end)
 {
-    while ((size_t)(end - p) >= 64 && cooee_utf8_ascii64(p))
-        p += 64;
-    while ((size_t)(end - p) >= 16) {
-#if defined(COOEE_UTF8_SSE2) && (defined(__GNUC__) || defined(__clang__))
-        int high = _mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)p));
-        if (high != 0)
-            return p + __builtin_ctz((unsigned)high);
-#else
-        if (!cooee_utf8_ascii16(p))
-            break;
-#endif
-        p += 16;
+    size_t run;
+
+    if ((size_t)(end - p) >= 16) {
+        /* Among other characters the run is short: look no further than needed. */
+        run = cooee_utf8_run16(p);
+        p += run;
+        if (run < 16)
+            return p;
+        while ((size_t)(end - p) >= 64 && cooee_utf8_ascii64(p))
+            p += 64;
+        while ((size_t)(end - p) >= 16) {
+            run = cooee_utf8_run16(p);
+            p += run;
+            if (run < 16)
+                return p;
+        }
     }
     if ((size_t)(end - p) >= 8 && (cooee_utf8_load64(p) & COOEE_UTF8_HIGH_BITS) == 0)
         p += 8;
@@ -102,27 +122,42 @@ static inline const unsigned char *cooee_utf8_skip(const unsigned char *p,
 }
 
 /*
- * The length of the sequence at p if it is valid, else 0. *p is not ASCII, and four octets can be
- * read. Table 3-7 of the Unicode Standard: after some first octets the range of the second is
- * narrower than 80..BF.
+ * Past the leading valid sequences of two to four octets; fewer than four octets from the end, or at
+ * the first octet that is ASCII or begins an invalid sequence. Table 3-7 of the Unicode Standard:
+ * after some first octets the range of the second is narrower than 80..BF.
+ *
+ * Each length has its branch, which text of one script predicts well. A length computed without
+ * branches would be slower: every step would wait for the load of the one before.
  */
-static inline unsigned cooee_utf8_sequence(const unsigned char *p)
+static inline const unsigned char *cooee_utf8_sequences(const unsigned char *p,
+                                                        const unsigned char *end)
 {
-    uint32_t word = cooee_utf8_load32(p);
+    while (end - p >= 4) {
+        uint32_t word = cooee_utf8_load32(p);
 
-    if ((word & 0x00C0C0F0U) == 0x008080E0U) {
-        /* E0 80..9F is overlong, ED A0..BF a surrogate. */
-        uint32_t narrow = word & 0x200FU;
-        return narrow != 0 && narrow != 0x200DU ? 3 : 0;
+        if ((word & 0x00C0C0F0U) == 0x008080E0U) {
+            /* E0 80..9F is overlong, ED A0..BF a surrogate. */
+            uint32_t narrow = word & 0x200FU;
+            if (narrow == 0 || narrow == 0x200DU)
+                return p;
+            p += 3;
+        } else if ((word & 0x0000C0E0U) == 0x000080C0U) {
+            /* C0 and C1 are overlong. */
+            if ((word & 0x1EU) == 0)
+                return p;
+            p += 2;
+        } else if ((word & 0xC0C0C0F8U) == 0x808080F0U) {
+            /* F0 80..8F is overlong, F4 90..BF and all later ones are above U+10FFFF: the five bits
+               that tell the plane must be 1 to 16. */
+            uint32_t plane = (word & 7U) << 2 | ((word >> 12) & 3U);
+            if (plane - 1U >= 16U)
+                return p;
+            p += 4;
+        } else {
+            return p;
+        }
     }
-    if ((word & 0x0000C0E0U) == 0x000080C0U)
-        return (word & 0x1EU) != 0 ? 2 : 0; /* C0 and C1 are overlong. */
-    if ((word & 0xC0C0C0F8U) == 0x808080F0U) {
-        /* F0 80..8F is overlong; F4 90 and on is above U+10FFFF: the five bits are 1 to 16. */
-        uint32_t plane = (word & 7U) << 2 | ((word >> 12) & 3U);
-        return plane - 1U < 16U ? 4 : 0;
-    }
-    return 0;
+    return p;
 }
 
 /*
@@ -168,16 +203,10 @@ static inline size_t cooee_utf8_walk(uint32_t *state, const unsigned char *start
         if (p == end)
             return n;
         *nonascii = 1;
-        while (end - p >= 4 && *p >= 0x80) {
-            unsigned length = cooee_utf8_sequence(p);
-            if (length == 0)
-                goto edge;
-            p += length;
-        }
-        if (end - p < 4)
+        p = cooee_utf8_sequences(p, end);
+        if (end - p < 4 || *p >= 0x80)
             break;
     }
-edge:
     /* Fewer than four octets are left, or the sequence at p is invalid: find the culprit. */
     while (p < end) {
         if (!cooee_utf8_step(state, *p))
