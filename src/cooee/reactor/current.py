@@ -17,7 +17,7 @@ else:
 
     DefaultReactor = PortableReactor
 
-__all__ = ["DefaultReactor", "get_reactor"]
+__all__ = ["DefaultReactor", "get_reactor", "poll", "run"]
 
 _threads = threading.local()
 
@@ -76,3 +76,37 @@ def _close_with(reactor: Reactor) -> None:
         generator.__anext__().send(None)
     except StopIteration:
         reactor.on_close = generator
+
+
+def run() -> None:
+    """
+    Handle events until no socket is open and nothing else is left to do, as a browser does.
+
+    For scripts without asyncio. Callbacks run inside; Ctrl-C raises KeyboardInterrupt.
+
+    Raises:
+        RuntimeError: An asyncio loop is running in this thread, and drives the reactor.
+    """
+    _without_asyncio("run").run()
+
+
+def poll() -> int:
+    """
+    Handle what is ready now and return the number of events; never blocks.
+
+    For game loops: once per frame. Callbacks run inside.
+
+    Raises:
+        RuntimeError: An asyncio loop is running in this thread, and drives the reactor; or called
+            from a callback.
+    """
+    return _without_asyncio("poll").poll()
+
+
+def _without_asyncio(name: str) -> Reactor:
+    reactor = get_reactor()
+    if reactor.loop is not None and reactor.loop.is_running():
+        raise RuntimeError(
+            f"{name}() inside a running asyncio loop, which drives the sockets already: await"
+        )
+    return reactor
