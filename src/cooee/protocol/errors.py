@@ -75,6 +75,7 @@ class HandshakeError(CooeeError):
             None if the failure is not about an HTTP response.
         headers: For a server, header fields that the answer must carry (``Allow``, ``Upgrade``,
             ``Sec-WebSocket-Version``). For a client, those received.
+        body: For a client, the beginning of the body that came with the status.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class HandshakeError(CooeeError):
         reason: str,
         status: int | None = None,
         headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
     ) -> None:
-        super().__init__(reason, status, headers)
+        super().__init__(reason, status, headers, body)
         self.reason = reason
         self.status = status
         self.headers = headers
+        self.body = body
 
     def __str__(self) -> str:
         return self.reason

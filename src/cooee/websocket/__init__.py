@@ -1,7 +1,25 @@
 """WebSocket: the server, the client, and the connections both lead to (RFC 6455, WHATWG)."""
 
+from cooee.websocket.blob import Blob
+from cooee.websocket.browser import WebSocket
+from cooee.websocket.client import connect
 from cooee.websocket.connection import Connection, Settings
+from cooee.websocket.events import CloseEvent, ErrorEvent, Event, MessageEvent
 from cooee.websocket.server import Server, serve
 from cooee.websocket.session import Session, broadcast
 
-__all__ = ["Connection", "Server", "Session", "Settings", "broadcast", "serve"]
+__all__ = [
+    "Blob",
+    "CloseEvent",
+    "Connection",
+    "ErrorEvent",
+    "Event",
+    "MessageEvent",
+    "Server",
+    "Session",
+    "Settings",
+    "WebSocket",
+    "broadcast",
+    "connect",
+    "serve",
+]
