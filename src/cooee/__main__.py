@@ -1,0 +1,5 @@
+"""``python -m cooee`` is the command ``cooee``."""
+
+from cooee.cli import main
+
+main()

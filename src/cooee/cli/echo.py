@@ -1,0 +1,63 @@
+"""``cooee echo``: serve echoes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from cooee.apps.echo import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_PORT, EchoServer
+from cooee.apps.hello import Hello
+from cooee.cli.values import fail, size
+from cooee.reactor import get_reactor
+
+__all__ = ["echo"]
+
+
+def echo(
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="Address to listen on; may be repeated.", show_default="all interfaces"),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the raw WebSocket server; 0: any free.")
+    ] = DEFAULT_PORT,
+    max_message_size: Annotated[
+        int,
+        typer.Option(
+            parser=size, metavar="SIZE", show_default="32MiB", help="Longest message accepted."
+        ),
+    ] = DEFAULT_MAX_MESSAGE_SIZE,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every message.")] = False,
+    hello: Annotated[
+        bool, typer.Option("--hello", help="First make one round trip, as a client would.")
+    ] = False,
+) -> None:
+    """Send back every message that a WebSocket client sends; any path, any origin."""
+    logging.basicConfig(format="%(name)s: %(message)s")
+    server = EchoServer(host, port, max_message_size=max_message_size, verbose=verbose)
+    failure: list[Exception] = []
+
+    def hello_done(error: Exception | None) -> None:
+        if error is not None:
+            failure.append(error)
+            server.close()
+
+    def begin() -> None:
+        where = server.describe()
+        narrow = "" if host else " (--host 127.0.0.1: this one only)"
+        print(where + narrow, flush=True)
+        if hello:
+            Hello(server.url, hello_done)
+
+    try:
+        server.start()
+    except OSError as exc:
+        where = exc.filename or ", ".join(host or ())
+        fail(f"cannot listen on {where}: {exc.strerror}")
+    # In the first turn, when Ctrl-C and SIGTERM already close gracefully.
+    get_reactor().call_soon(begin)
+    server.run()
+    if failure:
+        fail(f"the round trip failed: {failure[0]}")
