@@ -127,7 +127,7 @@ def _mask_level(int level=-1):
     Choose the unit that masks long payloads, in this module only; for tests and measurements.
 
     Args:
-        level: 0 for 64-bit words, 1 for SSE2 or NEON, 2 for AVX2, 3 for AVX-512, -1 for the best.
+        level: 0 for 64-bit words, 1 for SSE2 or NEON, 2 for AVX2, -1 for the best.
 
     Returns:
         The level now in use, or -1, changing nothing, if this processor or build lacks it.
