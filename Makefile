@@ -20,17 +20,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 CYTHON := $(shell find src -name '*.pyx' -o -name '*.pxd')
 NATIVE := $(CYTHON) $(shell find src -name '*.h')
-FORMATTED := $(wildcard setup.py src tests examples bench)
+FORMATTED := $(wildcard setup.py src tests examples bench fuzz)
 
 # What the tests run, and further options for pytest: make test TESTS=tests/protocol ARGS=-x
 TESTS ?= tests
 ARGS ?=
+# How long each fuzzer runs.
+FUZZ_SECONDS ?= 60
 # Threads, descriptors and sanitizers' reports all go to the same terminal.
 PYTEST = $(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 # The sanitizers' own copy of the tree, so that the ordinary build stays as it is.
 SANITIZED := build/sanitize
-SANITIZED_FILES := $(wildcard Makefile README.md LICENSE pyproject.toml setup.py src tests examples)
+SANITIZED_FILES := $(wildcard Makefile README.md LICENSE pyproject.toml setup.py src tests examples fuzz)
 RUNTIMES = $(foreach lib,libasan.so libubsan.so libstdc++.so,$(shell $(or $(CC),cc) -print-file-name=$(lib)))
 # Leaks are not detected: the interpreter itself keeps memory until the process ends.
 # malloc for Python's objects, so that AddressSanitizer sees each of them.
@@ -126,18 +128,20 @@ sanitized: $(STAMPS)/installed $(STAMPS)/test
 .PHONY: sanitize
 sanitize: sanitized  ## Run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@echo "==> tests, with sanitizers"
-	@cd $(SANITIZED) && $(SANITIZER) $(abspath $(BIN))/python -m pytest $(TESTS) -m "not once" \
-		--timeout=300 -p no:cacheprovider $(ARGS)
+	@cd $(SANITIZED) && $(SANITIZER) $(abspath $(BIN))/python -m pytest $(TESTS) \
+		--hypothesis-profile=sanitize --timeout=300 -p no:cacheprovider $(ARGS)
 
 .PHONY: fuzz
-fuzz: sanitized  ## Run the property tests for long, with sanitizers: FUZZ_EXAMPLES=20000
+fuzz: sanitized  ## Fuzz every parser, with sanitizers: FUZZ_SECONDS=60 each, FUZZ_EXAMPLES=20000
+	@for script in fuzz/*.py; do echo "==> $$script, with sanitizers"; \
+		(cd $(SANITIZED) && $(SANITIZER) $(abspath $(BIN))/python $$script $(FUZZ_SECONDS)) || exit 1; done
 	@echo "==> properties, with sanitizers"
 	@cd $(SANITIZED) && $(SANITIZER) $(abspath $(BIN))/python -m pytest $(TESTS) -m hypothesis \
 		--hypothesis-profile=fuzz --timeout=0 -p no:cacheprovider $(ARGS)
 
 .PHONY: bench
 bench: build $(STAMPS)/bench  ## Measure against the peers
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python bench/run.py $(ARGS)
 
 # --- release -------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ settings.register_profile(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")),
     suppress_health_check=list(HealthCheck),
 )
+# `make sanitize`, where everything takes several times as long.
+settings.register_profile("sanitize", deadline=None, print_blob=True, max_examples=15)
 settings.load_profile("default")
 
 PASSED = pytest.StashKey[bool]()
