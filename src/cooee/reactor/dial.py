@@ -143,10 +143,6 @@ class Dial:
             except OSError as exc:
                 self._errors[address] = exc
                 continue
-            except ValueError as exc:
-                # A path with a zero byte.
-                self._errors[address] = OSError(errno.EINVAL, str(exc))
-                continue
             if self._waiting:
                 self._next = self._reactor.call_later(self._delay, self._try_next)
             return
@@ -245,13 +241,12 @@ def dial(
         A :class:`Dial`, which can be cancelled.
 
     Raises:
-        ValueError: The port is not 0 to 65535; `local_addr` is a name, or of another family than
+        ValueError: A port is not 0 to 65535; `local_addr` is a name, or of another family than
             asked for.
     """
     if local_addr is not None:
         family = _local_family(local_addr, family)
-    if not 0 <= port <= 65535:
-        raise ValueError(f"port {port}, must be 0 to 65535")
+    _check_port(port)
     one = Dial(
         reactor,
         f"{host} port {port}",
@@ -265,7 +260,13 @@ def dial(
     return one
 
 
+def _check_port(port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port}, must be 0 to 65535")
+
+
 def _local_family(local_addr: tuple[str, int], family: int) -> int:
+    _check_port(local_addr[1])
     for one in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError):
             socket.inet_pton(one, local_addr[0])

@@ -71,3 +71,5 @@ cdef class Listener(Handle):
 
 cdef class Attempt(Handle):
     cdef object callback
+    # The outcome is known, and finish() about to be called with it.
+    cdef bint decided

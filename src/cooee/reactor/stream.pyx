@@ -407,7 +407,9 @@ cdef class Attempt(Handle):
         self.shut()
 
     cdef int ready(self, unsigned int events) except -1:
-        self.finish(self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        # A socket whose connect() failed at once is at fault too, with no error to be asked for.
+        if not self.decided:
+            self.finish(self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
         return 0
 
     def finish(self, code):
@@ -474,6 +476,7 @@ def connect(Reactor reactor, sock, address, callback):
     if code in IN_PROGRESS and sock.family != getattr(socket, "AF_UNIX", None):
         attempt.open(reactor, sock.fileno(), WRITE)
     else:
+        attempt.decided = True
         attempt.open(reactor, sock.fileno(), 0)
         reactor.call_soon(attempt.finish, code)
     return attempt
