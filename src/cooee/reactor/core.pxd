@@ -74,6 +74,7 @@ cdef class Reactor:
     cdef bint fresh(self) noexcept
     cdef Timer set_timer(self, double delay, object callback, tuple args, bint ref)
     cdef int turn(self, double timeout) except -1
+    cdef int end_dispatch(self) except -1
     cdef int settle(self) except -1
     cdef int invoke(self, object callback, tuple args) except -1
     cdef int report(self, str what) except -1

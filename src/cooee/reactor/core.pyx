@@ -309,14 +309,23 @@ cdef class Reactor:
                 elif not (self.busy_poll > 0 and self.fresh()):
                     break
         finally:
-            self.dispatching = False
-            self.current = None
-        if self.woke_tasks:
+            self.end_dispatch()
+        if self.woke_tasks or self.soon:
             # What those tasks send goes out at the end of the loop's turn, not one turn later.
             self.woke_tasks = False
             self.schedule()
         self.stop_if_idle()
         return total
+
+    cdef int end_dispatch(self) except -1:
+        """The end of a turn, also of one that Ctrl-C has ended in a handler."""
+        self.dispatching = False
+        if self.current is not None:
+            # What it wrote has not been sent.
+            self.dirty.append(self.current)
+            self.current = None
+            self.schedule()
+        return 0
 
     cdef bint fresh(self) noexcept:
         """Whether the last event is so recent that polling goes on."""
@@ -339,12 +348,21 @@ cdef class Reactor:
         while self.dirty or self.lost:
             handles = self.dirty
             self.dirty = []
-            for handle in handles:
-                (<Handle> handle).flush()
+            try:
+                for handle in handles:
+                    (<Handle> handle).flush()
+            except BaseException:
+                # Ctrl-C: those that had their turn have nothing left.
+                self.dirty = handles + self.dirty
+                raise
             handles = self.lost
             self.lost = []
-            for handle in handles:
-                (<Handle> handle).farewell()
+            try:
+                for handle in handles:
+                    (<Handle> handle).farewell()
+            except BaseException:
+                self.lost = handles + self.lost
+                raise
         self.grave.clear()
         if self.timers.entries:
             self.arm(self.timers.first())
@@ -377,7 +395,7 @@ cdef class Reactor:
             self.now = self.clock()
             self.settle()
         finally:
-            self.dispatching = False
+            self.end_dispatch()
         if self.soon:
             self.schedule()
         self.stop_if_idle()

@@ -72,8 +72,7 @@ cdef class PortableReactor(Reactor):
             handle.ready(events)
             self.settle()
         finally:
-            self.dispatching = False
-            self.current = None
+            self.end_dispatch()
         if self.woke_tasks or self.soon:
             self.woke_tasks = False
             self.schedule()

@@ -61,6 +61,7 @@ cdef class Connection(Protocol):
     cdef int prepare(self, Settings settings, bint server) except -1
     cdef int establish(self) except -1
     cdef int parse(self, unsigned char *at, unsigned char *end, size_t filled) except -1
+    cdef int broken(self, object exc) except -1
     cdef int hold(self, uint8_t why) except -1
     cdef int unhold(self, uint8_t why) except -1
     cdef int close_frame(self, int code, str reason) except -1

@@ -9,6 +9,12 @@ from the first Close frame sent or received or from a failure, CLOSED when the s
 import logging
 import os
 
+from cpython.buffer cimport (
+    PyBUF_SIMPLE,
+    PyBuffer_Release,
+    PyObject_CheckBuffer,
+    PyObject_GetBuffer,
+)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
@@ -197,44 +203,60 @@ cdef class Connection(Protocol):
         if self.failed or self.state == CLOSED:
             return 0
         self.parsing = True
-        try:
-            if filled:
-                decoder_filled(&self.decoder, filled)
-            while True:
-                if self.held:
-                    self.rest = at[:end - at]
-                    break
-                kind = decoder_next(&self.decoder, &at, end, &out)
-                if kind == NEED_MORE:
-                    break
-                item = <object> out
-                Py_DECREF(item)
-                calling = True
-                if kind <= BINARY:
-                    self.got_message(item)
-                elif kind == PING:
-                    if self.state == OPEN:
-                        self.write_control(PONG, item)
-                    self.got_ping(item)
-                elif kind == PONG:
-                    self.answered(item)
-                    self.got_pong(item)
+        while True:
+            try:
+                if filled:
+                    decoder_filled(&self.decoder, filled)
+                    filled = 0
+                while True:
+                    if self.held:
+                        self.rest = at[:end - at]
+                        break
+                    kind = decoder_next(&self.decoder, &at, end, &out)
+                    if kind == NEED_MORE:
+                        break
+                    item = <object> out
+                    Py_DECREF(item)
+                    calling = True
+                    if kind <= BINARY:
+                        self.got_message(item)
+                    elif kind == PING:
+                        if self.state == OPEN:
+                            self.write_control(PONG, item)
+                            self.drop_if_slow()
+                        self.got_ping(item)
+                    elif kind == PONG:
+                        self.answered(item)
+                        self.got_pong(item)
+                    else:
+                        self.close_frame(self.decoder.close_code, item)
+                    calling = False
+                    item = None
+                    if self.failed or stream.fd < 0:
+                        break
+            except Exception as exc:
+                if calling:
+                    calling = False
+                    self.handler_raised(exc)
+                    if not self.failed and stream.fd >= 0:
+                        # It met another connection's end: here more may be waiting.
+                        continue
                 else:
-                    self.close_frame(self.decoder.close_code, item)
-                calling = False
-                item = None
-                if self.failed or stream.fd < 0:
-                    break
-        except Exception as exc:
-            if calling:
-                self.handler_raised(exc)
-            elif isinstance(exc, ProtocolError):
-                self.fail(exc.code, exc.reason)
-                self.got_error(exc)
-            else:
+                    self.parsing = False
+                    if not isinstance(exc, ProtocolError):
+                        raise
+                    self.broken(exc)
+            except BaseException:
+                # Ctrl-C in a handler. What follows comes when the reactor runs again.
+                self.parsing = False
+                self.rest = at[:end - at]
+                stream.pause_reading()
+                stream.reactor.call_soon(self.parse_rest)
                 raise
-        finally:
-            self.parsing = False
+            break
+        self.parsing = False
+        if stream.paused and self.held == 0 and self.rest is None:
+            stream.resume_reading()
         # Set after an earlier part of this same read, it may point into a message that has since
         # been moved, filled further or handed over.
         stream.direct_size = 0
@@ -243,6 +265,15 @@ cdef class Connection(Protocol):
             if room >= DIRECT:
                 stream.direct = where
                 stream.direct_size = room
+        return 0
+
+    cdef int broken(self, object exc) except -1:
+        """The peer broke the protocol."""
+        self.fail(exc.code, exc.reason)
+        try:
+            self.got_error(exc)
+        except Exception as raised:
+            self.handler_raised(raised)
         return 0
 
     cdef int hold(self, uint8_t why) except -1:
@@ -270,8 +301,6 @@ cdef class Connection(Protocol):
         self.rest = None
         at = <unsigned char *> PyBytes_AS_STRING(rest)
         self.parse(at, at + len(rest), 0)
-        if self.held == 0:
-            self.stream.resume_reading()
 
     cdef int close_frame(self, int code, str reason) except -1:
         """A Close frame came: the only one, since the decoder ignores what follows."""
@@ -377,7 +406,7 @@ cdef class Connection(Protocol):
 
     cdef int write_message(self, object data) except -1:
         """Queue a message of any type that can be sent."""
-        cdef const unsigned char[::1] view
+        cdef Py_buffer view
         cdef Py_ssize_t size
         cdef const char *text
         if type(data) is bytes:
@@ -385,19 +414,16 @@ cdef class Connection(Protocol):
         elif isinstance(data, str):
             text = PyUnicode_AsUTF8AndSize(data, &size)
             self.write_frame(TEXT | FIN, data, text, size)
-        elif isinstance(data, (bytes, bytearray, memoryview)):
-            if not isinstance(data, memoryview):
-                view = data
-            elif data.c_contiguous:
-                view = data.cast("B")
-            else:
-                view = bytes(data)
-            size = view.shape[0]
-            self.write_frame(BINARY | FIN, None, &view[0] if size else NULL, size)
+        elif PyObject_CheckBuffer(data):
+            if isinstance(data, memoryview) and not data.c_contiguous:
+                data = data.tobytes()
+            PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+            try:
+                self.write_frame(BINARY | FIN, None, view.buf, view.len)
+            finally:
+                PyBuffer_Release(&view)
         else:
-            raise TypeError(
-                f"a message is str, bytes, bytearray or memoryview, not {type(data).__name__}"
-            )
+            raise TypeError(f"a message is str or bytes-like, not {type(data).__name__}")
         return 0
 
     cdef object pressure(self):
@@ -529,7 +555,6 @@ cdef class Connection(Protocol):
                 self.send_ping(os.urandom(4), None)
             elif timeout and self.silent >= interval + timeout:
                 self.fail(1011, "keepalive ping timeout")
-                self.stream.abort()
         self.unsent = self.stream.out.bytes
         return 0
 

@@ -231,7 +231,12 @@ cdef class Session(Connection):
         self.handler_raised(exc)
 
     def replay(self):
-        while self.queue and self.on_message is not None and self.state != CLOSED:
+        while (
+            self.queue
+            and self.on_message is not None
+            and not self.failed
+            and not self.held & HELD_BY_USER
+        ):
             try:
                 self.emit(self.on_message, (self.take(),))
             except Exception as exc:
@@ -325,6 +330,8 @@ cdef class Session(Connection):
 
     def resume(self):
         """Read again. Messages that had arrived come first."""
+        if self.queue and self.on_message is not None:
+            self.stream.reactor.call_soon(self.replay)
         self.unhold(HELD_BY_USER)
 
     @property
@@ -400,11 +407,14 @@ cdef class Session(Connection):
             PyObject_CallOneArg(handler, data)
             return 0
         if self.queueing or self.queue:
+            if self.queued > self.settings.max_queue and self.state != OPEN:
+                # Dropped: the answer to our Close frame comes behind what nobody takes.
+                return 0
             if self.queue is None:
                 self.queue = deque()
             self.queue.append(data)
             self.queued += len(data) + MESSAGE_OVERHEAD
-            if self.queued > self.settings.max_queue:
+            if self.queued > self.settings.max_queue and self.state == OPEN:
                 self.hold(HELD_BY_QUEUE)
             self.wake()
         return 0
@@ -416,6 +426,11 @@ cdef class Session(Connection):
         return self.emit(self.on_pong, (data,))
 
     cdef int got_close(self) except -1:
+        return self.wake()
+
+    cdef int fail(self, int code, str reason) except -1:
+        Connection.fail(self, code, reason)
+        # Nothing more is received, though the stream lingers.
         return self.wake()
 
     cdef int got_error(self, object exc) except -1:
@@ -486,6 +501,8 @@ def broadcast(sessions, data):
         The number of sessions it was sent to.
     """
     cdef Session session
+    if isinstance(data, memoryview) and not data.c_contiguous:
+        data = data.tobytes()
     cdef bytes frame = build_frame(TEXT if isinstance(data, str) else BINARY, data)
     cdef int count = 0
     for item in list(sessions):
