@@ -25,7 +25,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(
     *command: str | Path,
-    input: str | bytes = b"",  # noqa: A002 - as subprocess has it
+    input: str | bytes = b"",
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return what became of it."""

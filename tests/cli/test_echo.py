@@ -4,10 +4,9 @@ import signal
 import socket
 
 import pytest
+from tests.cli.processes import COOEE, Program, run
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
-
-from tests.cli.processes import COOEE, Program, run
 
 STARTED = r"WebSocket echo on ws://127\.0\.0\.1:(\d+)"
 LOCAL = (*COOEE, "echo", "--host", "127.0.0.1", "--port", "0")

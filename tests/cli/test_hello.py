@@ -1,33 +1,11 @@
 """``cooee hello``: one round trip, or a reason why not."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
-from websockets.sync.server import ServerConnection, serve
-
 from tests.cli.processes import COOEE, run
-
-
-@contextmanager
-def serving(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
-    """A foreign server in a thread, and its URL."""
-    with serve(handler, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws"
-        finally:
-            server.shutdown()
-            thread.join()
+from tests.cli.servers import echo, serving, swallow
 
 
 def test_shows_what_comes_back() -> None:
-    def echo(peer: ServerConnection) -> None:
-        for message in peer:
-            peer.send(message)
-
     with serving(echo) as url:
         done = run(*COOEE, "hello", url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "##### HelloWorld\n", "")
@@ -51,10 +29,6 @@ def test_fails_when_the_server_hangs_up() -> None:
 
 
 def test_fails_when_nothing_comes_back() -> None:
-    def swallow(peer: ServerConnection) -> None:
-        for _ in peer:
-            pass
-
     with serving(swallow) as url:
         done = run(*COOEE, "hello", url, "--timeout", "0.1")
     assert done.returncode == 1

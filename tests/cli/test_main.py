@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.processes import COOEE, run
 
 from cooee import __version__
-from tests.cli.processes import COOEE, run
 
 pytestmark = pytest.mark.once
 

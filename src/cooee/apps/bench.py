@@ -176,6 +176,7 @@ class Load:
         )
         self.opened += 1
         self._open.add(session)
+        session.on("error", functools.partial(self._broken, session))
         session.on("close", functools.partial(self._closed, session))
 
     async def _connect_another(self) -> None:
@@ -193,10 +194,14 @@ class Load:
             session.on("message", talker.message)
             self._talkers.append(talker)
 
-    def _closed(self, session: Session, code: int, reason: str) -> None:
+    def _broken(self, session: Session, error: Exception) -> None:
         self._open.discard(session)
-        if not self._closing:
+        self.errors[f"connection failed: {error}"] += 1
+
+    def _closed(self, session: Session, code: int, reason: str) -> None:
+        if session in self._open and not self._closing:
             self.errors[f"closed by the server: {describe_close(code, reason)}"] += 1
+        self._open.discard(session)
 
     async def _close(self) -> None:
         self._closing = True

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
 from cooee import Session
+from cooee.apps.readable import readable_text
 from cooee.apps.typed import HELP, Close, Help, Ping, Send, SendFile, parse_line
 from cooee.protocol.close import describe_close
 from cooee.protocol.errors import ConnectionClosed
@@ -50,6 +51,7 @@ class Conversation:
         self._wait = wait
         self._pings: set[asyncio.Task[None]] = set()
         self.mistakes = 0
+        session.on("error", lambda exc: face.tell(f"failed: {readable_text(str(exc))}"))
 
     async def run(self) -> int:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -40,4 +41,5 @@ def options(
         ),
     ] = False,
 ) -> None:
-    pass
+    # What goes wrong is told by the commands; those that serve turn the log on.
+    logging.getLogger("cooee").addHandler(logging.NullHandler())

@@ -1,0 +1,125 @@
+"""``cooee connect`` at a terminal: a prompt, editing, messages above what is being typed."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from tests.cli.processes import COOEE, Program
+from tests.cli.servers import serving
+from tests.cli.terminals import CTRL_C, CTRL_D, Terminal
+from websockets.sync.server import ServerConnection
+
+pytest.importorskip("readline")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The URL of an echo server."""
+    with Program(*COOEE, "echo", "--host", "127.0.0.1", "--port", "0") as program:
+        yield program.wait_for(r"ws://\S+")[0] + "/ws"
+
+
+def test_a_conversation(url: str) -> None:
+    with Terminal(*COOEE, "connect", url) as terminal:
+        terminal.wait_for(r"connected to ws://127\.0\.0\.1:\d+/ws; /help\r\n")
+        terminal.wait_for("> ")
+        terminal.press("HelloWorld\n")
+        terminal.wait_for(r"< HelloWorld\r\n")
+        terminal.press("/hex 00 48 69\n")
+        terminal.wait_for(r"<< <3 bytes: 00 48 69 \|\.Hi\|>\r\n")
+        terminal.press("/ping\n")
+        terminal.wait_for(r"pong after \d+\.\d+ ms\r\n")
+        terminal.press("/help\n")
+        terminal.wait_for("/close \\[CODE")
+        terminal.press("/nonsense\n")
+        terminal.wait_for("no command '/nonsense'")
+        terminal.press("/close 4001 enough\n")
+        terminal.wait_for(r"closed: 4001 \(private use\)\r\n")
+        assert terminal.wait() == 4
+
+
+def test_lines_can_be_edited_and_recalled(url: str) -> None:
+    with Terminal(*COOEE, "connect", url) as terminal:
+        terminal.wait_for("> ")
+        # Ctrl-A, to the beginning; Ctrl-E, to the end; Ctrl-H, one back.
+        terminal.press("World\x01Hello\x05!\x08\n")
+        terminal.wait_for("< HelloWorld\r\n")
+        terminal.press("\x1b[A\n")  # up
+        terminal.wait_for("< HelloWorld\r\n")
+        terminal.press(CTRL_D)
+        terminal.wait_for("closed: 1000")
+        assert terminal.wait() == 0
+
+
+def test_messages_leave_what_is_being_typed_alone() -> None:
+    typed = threading.Event()
+
+    def handler(peer: ServerConnection) -> None:
+        peer.send("first")
+        typed.wait()
+        peer.send("in between")
+        assert peer.recv() == "half a line"
+        peer.send("heard")
+        peer.recv(timeout=None)
+
+    with serving(handler) as url, Terminal(*COOEE, "connect", url) as terminal:
+        terminal.wait_for("< first\r\n")
+        terminal.wait_for("> ")
+        terminal.press("half a ")
+        terminal.wait_for("half a ")
+        typed.set()
+        terminal.wait_for("< in between\r\n")
+        terminal.wait_for("> half a ")
+        terminal.press("line\n")
+        terminal.wait_for("< heard\r\n")
+        terminal.press("bye\n")
+        terminal.wait_for("closed: 1000")
+        assert terminal.wait() == 0
+
+
+def test_messages_cannot_command_the_terminal() -> None:
+    with serving(lambda peer: peer.send("\x1b[2J\x07\u202e")) as url:
+        with Terminal(*COOEE, "connect", url) as terminal:
+            terminal.wait_for(r"< \\x1b\[2J\\x07\\u202e\r\n")
+            assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize(("key", "code"), [(CTRL_D, 0), (CTRL_C, 130)])
+def test_keys_that_end_it_close_the_connection(key: str, code: int) -> None:
+    seen = []
+
+    def handler(peer: ServerConnection) -> None:
+        for _ in peer:
+            pass
+        assert peer.protocol.close_rcvd is not None
+        seen.append(peer.protocol.close_rcvd.code)
+
+    with serving(handler) as url, Terminal(*COOEE, "connect", url) as terminal:
+        terminal.wait_for("> ")
+        terminal.press(key)
+        assert terminal.wait() == code
+    assert seen == [1000]
+
+
+def test_gives_the_terminal_back_as_it_was() -> None:
+    hang_up = threading.Event()
+
+    def handler(peer: ServerConnection) -> None:
+        hang_up.wait()
+
+    with serving(handler) as url, Terminal(*COOEE, "connect", url) as terminal:
+        before = terminal.modes()
+        terminal.wait_for("> ")
+        # While readline waits for a line, with modes of its own.
+        hang_up.set()
+        terminal.wait_for("closed: 1000")
+        assert terminal.wait() == 0
+        assert terminal.modes() == before
+
+
+def test_colours_the_progress_of_bench(url: str) -> None:
+    with Terminal(*COOEE, "bench", url, "-c", "2", "-d", "0.3") as terminal:
+        terminal.wait_for("measuring")
+        terminal.wait_for(r"[1-9][\d,]* messages/s")
+        terminal.wait_for("rate")
+        assert terminal.wait() == 0
