@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import pygame
-import websocket
 
 import cooee
+import websocket
 
 SIZE = 480, 320
 FRAMES_PER_SECOND = 60
@@ -46,7 +46,8 @@ class GameScene(Component):
         self.url = url
         self.text = "connecting"
         self.angle = 0.0
-        self.settled = False
+        self.echoed = False
+        self.closed = False
 
     def on_load(self) -> None:
         websocket.on_message = self.on_message
@@ -63,17 +64,18 @@ class GameScene(Component):
         label = self.font.render(self.text, True, FOREGROUND)
         surface.blit(label, label.get_rect(center=surface.get_rect().center))
         hand = pygame.Vector2(0, -24).rotate(self.angle)
-        pygame.draw.line(surface, FOREGROUND, (40, 40), (40, 40) + hand, 3)
+        pygame.draw.line(surface, FOREGROUND, (40, 40), (40 + hand.x, 40 + hand.y), 3)
 
     def on_message(self, event: cooee.MessageEvent) -> None:
         print("#####", event.data, flush=True)
         self.text = str(event.data)
-        self.settled = True
+        self.echoed = True
 
     def on_close(self, event: cooee.CloseEvent) -> None:
-        if not self.settled:
+        if not self.echoed:
             self.text = f"closed: {event.code}"
-            self.settled = True
+            print(self.text, flush=True)
+        self.closed = True
 
 
 class Scene:
@@ -110,21 +112,22 @@ def main() -> int:
     parser.add_argument("--screenshot", type=Path, help="where to save the last frame")
     options = parser.parse_args()
 
-    pygame.init()
+    pygame.display.init()
+    pygame.font.init()
     pygame.display.set_caption("cooee")
     game = GameScene(options.url)
     scene = Scene(game)
     clock = pygame.time.Clock()
     remaining = options.frames
     while remaining != 0 and scene.frame(clock.tick(FRAMES_PER_SECOND) / 1000):
-        if game.settled and remaining is not None:
+        if remaining is not None and (game.echoed or game.closed):
             remaining -= 1
     if options.screenshot is not None:
         pygame.image.save(scene.surface, options.screenshot)
     websocket.close()
     cooee.run()  # until the closing handshake is over
     pygame.quit()
-    return 0 if game.text == "HelloWorld" else 1
+    return 0 if game.echoed else 1
 
 
 if __name__ == "__main__":
