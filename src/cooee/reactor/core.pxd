@@ -4,7 +4,9 @@ from cooee.reactor.timers cimport Timer, TimerHeap
 cdef enum:
     READ = 1
     WRITE = 4
-    FAULT = 8 | 16
+    ERROR = 8
+    HANG_UP = 16
+    FAULT = ERROR | HANG_UP
 
 # What the calls of the operating system return besides a byte count.
 cdef enum:

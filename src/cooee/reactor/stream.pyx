@@ -13,7 +13,16 @@ import socket
 
 from libc.string cimport memcpy
 
-from cooee.reactor.core cimport FAILED, FAULT, READ, WRITE, Handle, Reactor
+from cooee.reactor.core cimport (
+    ERROR,
+    FAILED,
+    FAULT,
+    HANG_UP,
+    READ,
+    WRITE,
+    Handle,
+    Reactor,
+)
 
 logger = logging.getLogger("cooee.reactor")
 
@@ -231,11 +240,14 @@ cdef class Stream(Handle):
             self.tell_drained = True
             self.flush()
         if events & (READ | FAULT) and self.fd >= 0:
-            if self.paused or self.is_closing:
-                if events & FAULT:
-                    self.lose(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
-            else:
+            if not (self.paused or self.is_closing):
                 self.receive()
+            elif events & ERROR or (events & HANG_UP and self.is_closing):
+                self.lose(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
+            elif events & HANG_UP:
+                # The end, behind what is still to be received, and reported until it has been.
+                self.reactor.unwatch(self)
+                self.interest = 0
         return 0
 
     cdef int receive(self) except -1:
