@@ -109,7 +109,7 @@ class Driver:
         return future.result(PATIENCE)
 
     def begin(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> Future[T]:
-        """Start a coroutine function in the thread."""
+        """Start a coroutine function in the thread, and wait until it waits or is done."""
         future: Future[T] = Future()
 
         def done(task: asyncio.Task[T]) -> None:
@@ -121,6 +121,8 @@ class Driver:
                 future.set_result(task.result())
 
         self.call(lambda: self.reactor.spawn(function(*args)).add_done_callback(done))
+        # Its first step was scheduled before this.
+        self.call(lambda: None)
         return future
 
     def run(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
