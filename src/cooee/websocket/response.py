@@ -17,8 +17,8 @@ __all__ = ["MAX_BODY", "MAX_HEAD", "ResponseReader"]
 
 MAX_HEAD: Final = 64 * 1024
 """
-Bytes of status line and header fields, of interim responses too, each field counted with 32 bytes
-of overhead (as RFC 9113 §6.5.2 does). Others: Node 16 KiB, websockets 128 fields of 8 KiB.
+Bytes of the head, interim responses included; also of the fields, each counted with 32 bytes of
+overhead (as RFC 9113 §6.5.2 does). Others: Node 16 KiB, websockets 128 fields of 8 KiB.
 """
 
 MAX_BODY: Final = 4096
@@ -51,7 +51,7 @@ class ResponseReader:
         self._fields: list[tuple[bytes, bytes]] = []
         self._reason = b""
         self._size = 0
-        self._overhead = 0
+        self._fields_size = 0
         self._parser = httptools.HttpResponseParser(self)
 
     @property
@@ -79,8 +79,8 @@ class ResponseReader:
                     f"answer is not HTTP/1.1: {exc}: {data[:40]!r} (RFC 9112)"
                 ) from None
         # What came in the same piece as the end of the head is not its.
-        size = self._overhead + (self._size if self.status is None else 0)
-        if headless and size > MAX_HEAD:
+        size = self._size if self.status is None else 0
+        if headless and max(size, self._fields_size) > MAX_HEAD:
             raise HandshakeError(f"head of the answer too large, at most {MAX_HEAD} bytes")
 
     # Called by the parser
@@ -91,8 +91,8 @@ class ResponseReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         # A field in the trailer of a chunked body is of no interest.
         if self.status is None:
-            self._overhead += len(name) + len(value) + 32
-            if self._overhead <= MAX_HEAD:
+            self._fields_size += len(name) + len(value) + 32
+            if self._fields_size <= MAX_HEAD:
                 self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:

@@ -32,6 +32,7 @@ from cooee.protocol.headers import Headers, has_token
 from cooee.protocol.origin import SAME_ORIGIN, OriginPolicy, origin_allowed
 from cooee.reactor import (
     Listener,
+    Protocol,
     Reactor,
     Stream,
     Timer,
@@ -41,9 +42,9 @@ from cooee.reactor import (
     listen,
 )
 from cooee.websocket.connection import Keepalive, Settings
+from cooee.websocket.door import USUAL_FIELDS, USUAL_HEAD, Door, Doorman
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.session import Session, broadcast
-from cooee.websocket.upgrade import usual_response
 
 __all__ = ["Server", "serve"]
 
@@ -134,10 +135,6 @@ class Server:
         if server_header is not None:
             extra.setdefault("Server", server_header)
         self._extra_headers = extra.serialize()
-        # Whether a handshake is accepted for what it is, with nothing to ask or to choose.
-        self._usual = (
-            process_request is None and subprotocols is None and origins in (SAME_ORIGIN, "*")
-        )
         self._limits = limits or HttpLimits()
         if handshake_timeout is not None:
             self._limits = replace(self._limits, head_timeout=handshake_timeout)
@@ -229,7 +226,7 @@ class Server:
         reactor = self._reactor = get_reactor()
         try:
             for sock in self._bind():
-                self._listeners.append(listen(reactor, sock, self._accept))
+                self._listeners.append(listen(reactor, sock, self._door()))
         except BaseException:
             self._reactor = None
             self._stop_listening()
@@ -323,11 +320,13 @@ class Server:
                     os.unlink(name)
         self._listeners.clear()
 
-    def _connections(self) -> Iterable[HttpConnection]:
+    def _connections(self) -> Iterable[HttpConnection | Doorman]:
         """Those in the opening handshake or with a request of another kind."""
         for handle in self._reactor.handles() if self._reactor is not None else ():
             protocol = handle.protocol if isinstance(handle, Stream) else None
             if isinstance(protocol, HttpConnection) and protocol.on_request == self._request:
+                yield protocol
+            elif isinstance(protocol, Doorman) and protocol.server is self:
                 yield protocol
 
     def _cut(self) -> None:
@@ -361,7 +360,24 @@ class Server:
 
     # Opening handshakes
 
-    def _accept(self) -> HttpConnection:
+    def _door(self) -> Callable[[], Protocol]:
+        """What makes the protocol of an accepted connection."""
+        limits = self._limits
+        if (
+            self._process_request is None
+            and self._subprotocols is None
+            and self._origins in (SAME_ORIGIN, "*")
+            and min(limits.max_header_size, limits.max_request_line) >= USUAL_HEAD
+            and limits.max_headers >= USUAL_FIELDS
+        ):
+            # A handshake is accepted for what it is, with nothing to ask or to choose.
+            return Door(
+                self, self._settings, self._extra_headers, self._origins == "*", limits.head_timeout
+            )
+        return self.http_connection
+
+    def http_connection(self) -> HttpConnection:
+        """The protocol of a connection whose request is not the usual one (called by its door)."""
         return HttpConnection(
             self._request,
             limits=self._limits,
@@ -370,11 +386,6 @@ class Server:
         )
 
     def _request(self, http: HttpConnection, request: Request) -> None:
-        if self._usual:
-            head = usual_response(request, self._extra_headers, self._origins == "*")
-            if head is not None:
-                self._switch(http, request, head, None)
-                return
         if request.is_upgrade and has_token(request.upgrade, "websocket"):
             self._handshake(http, request)
         elif self._http is None:

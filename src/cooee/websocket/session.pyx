@@ -12,6 +12,7 @@ import os
 from collections import deque
 from types import FunctionType
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from cooee.protocol.frames cimport BINARY, PONG, TEXT
@@ -30,8 +31,18 @@ from cooee.websocket.outcome cimport DONE, Outcome
 from cooee.protocol.errors import ConcurrencyError, ConnectionClosedOK
 from cooee.protocol.frames import build_frame
 
-cdef extern from "Python.h":
+cdef extern from *:
+    """
+    /* "raise StopIteration(value)" without the exception object, as the interpreter itself does for
+       values that are neither tuples nor exceptions. */
+    static PyObject *cooee_stop_iteration(PyObject *value)
+    {
+        PyErr_SetObject(PyExc_StopIteration, value);
+        return NULL;
+    }
+    """
     object PyObject_CallOneArg(object callable, object argument)
+    object cooee_stop_iteration(object value)
 
 EVENTS = ("message", "close", "error", "ping", "pong", "drain")
 
@@ -65,6 +76,24 @@ cdef class Once:
     def __call__(self, *args):
         self.session.off(self.event, self.handler)
         return self.handler(*args)
+
+
+@cython.freelist(8)
+cdef class Taken:
+    """A message that was waiting: awaiting it takes no turn of the loop, and no coroutine."""
+
+    cdef object message
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        message = self.message
+        self.message = None
+        return cooee_stop_iteration(message)
 
 
 cdef class Session(Connection):
@@ -370,9 +399,15 @@ cdef class Session(Connection):
     def __aiter__(self):
         return self
 
-    async def __anext__(self):
+    def __anext__(self):
+        cdef Taken taken
         if self.queue:
-            return self.take()
+            taken = Taken.__new__(Taken)
+            taken.message = self.take()
+            return taken
+        return self.next_message()
+
+    async def next_message(self):
         try:
             return await self.recv()
         except ConnectionClosedOK:

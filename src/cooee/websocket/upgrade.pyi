@@ -1,3 +1,0 @@
-from cooee.http import Request
-
-def usual_response(request: Request, extra_headers: bytes, any_origin: bool) -> bytes | None: ...
