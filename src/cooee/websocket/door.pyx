@@ -98,9 +98,7 @@ cdef inline bint is_key(const char *text, Py_ssize_t size) noexcept:
         c = text[index]
         if not (is_alphanumeric(c) or c == b"+" or c == b"/"):
             return False
-    # The last character has two bits of the sixteenth byte, the others must be zero.
-    c = text[21]
-    return c == b"A" or c == b"Q" or c == b"g" or c == b"w"
+    return True
 
 
 cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char *key) noexcept:
@@ -113,7 +111,7 @@ cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char 
     cdef Py_ssize_t name, length
     cdef int found = 0, field, index
     line = <const char *> memchr(at, b"\n", end - at)
-    if line == NULL or line - at < 16:
+    if line == NULL or line - at < 15:
         return 0
     # GET SP target SP HTTP/1.1 CR
     if memcmp(at, b"GET /", 5) != 0 or memcmp(line - 10, b" HTTP/1.1\r", 10) != 0:
