@@ -555,7 +555,8 @@ cdef class Connection(Protocol):
                 self.send_ping(os.urandom(4), None)
             elif timeout and self.silent >= interval + timeout:
                 self.fail(1011, "keepalive ping timeout")
-        self.unsent = self.stream.out.bytes
+        # Without the Ping: that it goes out is no sign of life.
+        self.unsent = unsent
         return 0
 
     # For subclasses
