@@ -1,9 +1,12 @@
 """
 Engine.IO: a connection that begins by HTTP polling and goes over to WebSocket where it can.
 
-So far the codecs, which do no I/O: packets, payloads, the handshake.
+The codecs (packets, payloads, the handshake) do no I/O; the server is mounted into a
+:class:`cooee.Server`.
 """
 
+from cooee.engineio.cors import Cors
+from cooee.engineio.errors import TransportError
 from cooee.engineio.handshake import Handshake
 from cooee.engineio.packet import Packet, PacketError, PacketType, decode_packet, encode_packet
 from cooee.engineio.payload import (
@@ -13,14 +16,27 @@ from cooee.engineio.payload import (
     encode_payload,
     fitting_packets,
 )
+from cooee.engineio.prepared import Prepared
+from cooee.engineio.replies import Cookie
+from cooee.engineio.server import Refusal, Server
+from cooee.engineio.socket import PyReceiver, Receiver, Socket
 
 __all__ = [
     "MAX_HTTP_BUFFER_SIZE",
     "MAX_PACKETS",
+    "Cookie",
+    "Cors",
     "Handshake",
     "Packet",
     "PacketError",
     "PacketType",
+    "Prepared",
+    "PyReceiver",
+    "Receiver",
+    "Refusal",
+    "Server",
+    "Socket",
+    "TransportError",
     "decode_packet",
     "decode_payload",
     "encode_packet",

@@ -145,9 +145,14 @@ def _decode_base64(text: str, protocol: int) -> Packet:
             raise _unknown(text[1:2], protocol)
         kind = found
         start = 2
+    encoded = text[start:]
     try:
         # Node skips what is not base64. No peer is known to need that, and it hides damage.
-        return Packet(kind, binascii.a2b_base64(text[start:], strict_mode=True))
+        octets = binascii.a2b_base64(encoded, strict_mode=True)
+        # Strict mode lets padding pass where there is nothing to pad.
+        if len(encoded) != (len(octets) + 2) // 3 * 4:
+            raise ValueError("Excess padding")
+        return Packet(kind, octets)
     except ValueError as exc:
         raise PacketError(
             CloseCode.PROTOCOL_ERROR, f"binary packet is not base64: {exc} (RFC 4648 §4)"

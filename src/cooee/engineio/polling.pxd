@@ -6,11 +6,17 @@ cdef class Polling:
     # What waits for an answer; both None while there is no poll.
     cdef HttpConnection http
     cdef Request request
-    cdef readonly object server
-    cdef readonly int protocol
-    cdef readonly bint supports_binary
-    cdef readonly bint jsonp
+    cdef object server
+    cdef int protocol
+    cdef bint supports_binary
+    cdef bint jsonp
+    # The session's id until the handshake has been answered.
+    cdef str first
 
     cdef int wait(self, HttpConnection http, Request request, object on_disconnect) except -1
-    cdef int answer(self, list packets, object cookie) except -1
+    cdef int drop(self) except -1
+    cdef int answer(self, list packets) except -1
     cdef object encode(self, list packets)
+
+
+cdef int check(object item, int protocol) except -1

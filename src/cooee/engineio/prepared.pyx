@@ -8,7 +8,6 @@ first recipient of each protocol revision, the others only have them queued.
 from binascii import b2a_base64
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
 from cooee.protocol.frames cimport BINARY, FIN, TEXT, header_size, write_header

@@ -56,12 +56,11 @@ cdef class Socket(TransportOwner):
     cdef public Receiver receiver
     cdef uint8_t state
     cdef uint8_t supports_binary
-    cdef uint8_t upgraded
     # A ping is unanswered; its time limit has been extended once.
     cdef uint8_t awaiting_pong
     cdef uint8_t extended
-    # close() waits for what is queued, or for a poll to carry the CLOSE packet.
-    cdef uint8_t close_due
+    # What close() waits for: see Closing.
+    cdef uint8_t closing
     cdef Reactor reactor
     cdef SocketSettings settings
     # The transport in use is one of these; the other is None.
@@ -69,7 +68,7 @@ cdef class Socket(TransportOwner):
     cdef Polling polling
     # A WebSocket that is being probed.
     cdef WebSocketTransport candidate
-    # What waits for a poll: (type, data, compress) or Prepared.
+    # What waits for a poll: (type, data, compress) or Prepared; None or empty for nothing.
     cdef list queue
     cdef size_t queued
     cdef Timer heartbeat
@@ -78,26 +77,31 @@ cdef class Socket(TransportOwner):
     cdef Timer close_timer
     cdef Outcome draining
 
-    # Messages. All do nothing when the session is not open; `compress` allows compression.
+    # Messages. These do nothing when the session is not open; `compress` allows compression.
     cpdef object send(self, object data, bint compress=*)
-    # Text that is UTF-8 already.
+    # Text that is UTF-8 already; for `send`'s result call `pressure`.
     cdef int send_text(self, bytes utf8, bint compress) except -1
     # One encoding for many recipients.
     cpdef int send_prepared(self, Prepared message) except -1
+    # What a sender may await: done at once unless more than `high_water` bytes wait.
+    cdef object pressure(self)
     # Bytes that wait to be sent.
     cdef size_t unsent(self) noexcept
-    # Nothing waits to be sent, and with polling a poll waits: for what may be dropped otherwise.
+    # Nothing waits to be sent and, with polling, a poll waits: for what may be dropped otherwise.
     cdef bint is_writable(self) noexcept
     cpdef object close(self, bint discard=*)
 
-    cdef object pressure(self)
+    cdef int begin(self, list upgrades) except -1
     cdef int packet(self, int kind, object data, bint compress) except -1
     cdef int enqueue(self, object item, size_t size) except -1
+    cdef int check_unsent(self) except -1
     cdef int flush(self) except -1
+    cdef int drained(self) except -1
     cdef int received(self, int kind, object data) except -1
+    cdef int extend(self) except -1
     cdef int probe(self, object data) except -1
     cdef int take_over(self) except -1
     cdef int drop_candidate(self) except -1
-    cdef int close_transport(self) except -1
+    cdef int close_transport(self, bint discard) except -1
     cdef int end(self, str reason, object description) except -1
     cdef int set_heartbeat(self, double delay) except -1

@@ -41,6 +41,7 @@ from cooee.reactor import (
     get_reactor,
     listen,
 )
+from cooee.websocket.application import Application
 from cooee.websocket.connection import Keepalive, Settings
 from cooee.websocket.door import USUAL_FIELDS, USUAL_HEAD, Door, Doorman
 from cooee.websocket.outcome import Outcome
@@ -144,6 +145,8 @@ class Server:
         self._settings = Settings(**settings)
         self._events: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
         self._sessions: set[Session] = set()
+        self._mounts: list[tuple[str, Application]] = []
+        self._unmounting: list[Outcome] = []
         self._listeners: list[Listener] = []
         self._keepalive: Keepalive | None = None
         self._cutting: Timer | None = None
@@ -176,6 +179,28 @@ class Server:
         if event not in self._events:
             raise ValueError(f"a server has no event {event!r}, only {', '.join(EVENTS)}")
         return self._events[event]
+
+    def mount(self, path: str, application: Application) -> None:
+        """
+        Have an application answer all requests whose path begins with `path`.
+
+        Of several such paths the longest counts. The limit of the HTTP body is raised to the
+        application's; the application is closed with the server.
+
+        Raises:
+            RuntimeError: The server was started before.
+            ValueError: The path does not begin with "/", or is taken.
+        """
+        if self._reactor is not None:
+            raise RuntimeError("the server was started before")
+        if not path.startswith("/"):
+            raise ValueError(f"path {path!r} does not begin with '/'")
+        if any(path == taken for taken, _ in self._mounts):
+            raise ValueError(f"path {path!r} is taken")
+        self._mounts.append((path, application))
+        self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
+        size = max(self._limits.max_body_size, application.max_body_size)
+        self._limits = replace(self._limits, max_body_size=size)
 
     # Sessions
 
@@ -296,6 +321,8 @@ class Server:
         if not self._closing:
             self._closing = True
             self._stop_listening()
+            # Polls that they release are answered before their connections close.
+            self._unmounting = [application.close() for _, application in self._mounts]
             for connection in list(self._connections()):
                 connection.close()
             for session in list(self._sessions):
@@ -324,8 +351,9 @@ class Server:
         """Those in the opening handshake or with a request of another kind."""
         for handle in self._reactor.handles() if self._reactor is not None else ():
             protocol = handle.protocol if isinstance(handle, Stream) else None
-            if isinstance(protocol, HttpConnection) and protocol.on_request == self._request:
-                yield protocol
+            if isinstance(protocol, HttpConnection):
+                if protocol.on_request == self._request:
+                    yield protocol
             elif isinstance(protocol, Doorman) and protocol.server is self:
                 yield protocol
 
@@ -336,7 +364,10 @@ class Server:
     def _check_closed(self) -> None:
         if not self._closing or self._closed.done or self._sessions:
             return
-        if self._reactor is not None and any(True for _ in self._connections()):
+        if self._reactor is not None and (
+            any(True for _ in self._connections())
+            or not all(outcome.done for outcome in self._unmounting)
+        ):
             self._reactor.call_later(0.05, self._check_closed)
             return
         if self._keepalive is not None:
@@ -364,7 +395,8 @@ class Server:
         """What makes the protocol of an accepted connection."""
         limits = self._limits
         if (
-            self._process_request is None
+            not self._mounts
+            and self._process_request is None
             and self._subprotocols is None
             and self._origins in (SAME_ORIGIN, "*")
             and min(limits.max_header_size, limits.max_request_line) >= USUAL_HEAD
@@ -386,6 +418,10 @@ class Server:
         )
 
     def _request(self, http: HttpConnection, request: Request) -> None:
+        for path, application in self._mounts:
+            if request.path.startswith(path):
+                application.handle(http, request)
+                return
         if request.is_upgrade and has_token(request.upgrade, "websocket"):
             self._handshake(http, request)
         elif self._http is None:
