@@ -334,6 +334,8 @@ cdef class Connection(Protocol):
         return 0
 
     cdef int on_eof(self) except -1:
+        if self.state == OPEN:
+            self.state = CLOSING
         self.stream.close()
         return 0
 

@@ -19,6 +19,7 @@ from cooee.protocol.frames cimport BINARY, PONG, TEXT
 from cooee.reactor.stream cimport Stream
 from cooee.websocket.connection cimport (
     CLOSED,
+    CLOSING,
     HELD_BY_QUEUE,
     HELD_BY_USER,
     MESSAGE_OVERHEAD,
@@ -350,6 +351,8 @@ cdef class Session(Connection):
 
     def terminate(self):
         """Cut the connection without a closing handshake; the peer sees 1006."""
+        if self.state == OPEN:
+            self.state = CLOSING
         self.stream.abort()
 
     def pause(self):
