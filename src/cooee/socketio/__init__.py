@@ -6,6 +6,35 @@ which every client understands, or :mod:`cooee.socketio.msgpack_parser`.
 """
 
 from cooee.engineio.packet import PacketError
+from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket, SocketOperator
+from cooee.socketio.errors import AckTimeout, ConnectError, Disconnected, LimitExceeded
+from cooee.socketio.handshake import Handshake
+from cooee.socketio.limits import Limits
+from cooee.socketio.memory import MemoryEngine
+from cooee.socketio.namespace import Namespace, ParentNamespace
 from cooee.socketio.packet import RESERVED_EVENTS, Packet, PacketType
+from cooee.socketio.server import Recovery, Server
+from cooee.socketio.socket import Ack, Socket
 
-__all__ = ["RESERVED_EVENTS", "Packet", "PacketError", "PacketType"]
+__all__ = [
+    "RESERVED_EVENTS",
+    "Ack",
+    "AckTimeout",
+    "BroadcastOperator",
+    "ConnectError",
+    "Disconnected",
+    "Handshake",
+    "LimitExceeded",
+    "Limits",
+    "MemoryEngine",
+    "Namespace",
+    "Packet",
+    "PacketError",
+    "PacketType",
+    "ParentNamespace",
+    "Recovery",
+    "RemoteSocket",
+    "Server",
+    "Socket",
+    "SocketOperator",
+]
