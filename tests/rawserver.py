@@ -108,11 +108,16 @@ class RawServer:
     """
     A listening socket on a free port of a loopback address, or on a path.
 
+    Args:
+        receive_buffer: Bytes of the system's receive buffers, for a peer that is soon full.
+
     Attributes:
         url: What to connect to, without a path.
     """
 
-    def __init__(self, host: str = "127.0.0.1", *, path: str | None = None) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", *, path: str | None = None, receive_buffer: int = 0
+    ) -> None:
         if path is not None:
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.sock.bind(path)
@@ -123,6 +128,9 @@ class RawServer:
             self.sock.bind((host, 0))
             self.port: int = self.sock.getsockname()[1]
             self.url = f"ws://{f'[{host}]' if ':' in host else host}:{self.port}"
+        if receive_buffer:
+            # Accepted sockets inherit it.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.listen()
         self.sock.settimeout(PATIENCE)
         self._peers: list[RawPeer] = []

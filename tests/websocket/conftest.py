@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.drivers import Driver, driver  # noqa: F401
+from tests.websocket.browsing import browse, opened, server  # noqa: F401
 from tests.websocket.serving import Serving
 
 Serve = Callable[..., Serving]

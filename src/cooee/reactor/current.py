@@ -20,11 +20,25 @@ else:
 __all__ = ["DefaultReactor", "get_reactor", "poll", "run"]
 
 _threads = threading.local()
+_inherited: list[object] = []
+
+
+class _OfThread:
+    """Closes a thread's reactor when the thread ends."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self.reactor = reactor
+
+    def __del__(self) -> None:
+        # With the process, the system closes what is open.
+        if not sys.is_finalizing():
+            self.reactor.close()
 
 
 def _forget() -> None:
-    """In a forked child: the parent's sockets are not ours to touch."""
+    """In a forked child: the parent's sockets are not ours to touch, nor to close."""
     global _threads
+    _inherited.append(_threads)
     _threads = threading.local()
     reactors.clear()
 
@@ -52,10 +66,10 @@ def get_reactor() -> Reactor:
             reactor = DefaultReactor(loop)
             _close_with(reactor)
         return reactor
-    reactor = getattr(_threads, "reactor", None)
-    if reactor is None or reactor.closed:
-        reactor = _threads.reactor = DefaultReactor()
-    return reactor
+    of_thread: _OfThread | None = getattr(_threads, "reactor", None)
+    if of_thread is None or of_thread.reactor.closed:
+        of_thread = _threads.reactor = _OfThread(DefaultReactor())
+    return of_thread.reactor
 
 
 def _close_with(reactor: Reactor) -> None:

@@ -220,18 +220,21 @@ class Opening(PyProtocol):
         if self._response.status is not None:
             self._refused()
         else:
-            self._lost("closed the connection")
+            self._lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone before its time."""
         if self._response.status is not None:
             self._refused()
         else:
-            self._lost("closed the connection" if exc is None else f"lost ({exc})")
+            self._lost(exc)
 
-    def _lost(self, how: str) -> None:
+    def _lost(self, exc: Exception | None) -> None:
         when = "in the middle of its answer" if self._response.begun else "without an answer"
-        self._fail(ConnectionResetError(errno.ECONNRESET, f"{self._name} {how} {when}"))
+        text = f"{self._name} closed the connection {when}"
+        if isinstance(exc, OSError):
+            text += f": {exc.strerror}"
+        self._fail(ConnectionResetError(errno.ECONNRESET, text))
 
     def _answered(self) -> None:
         """A 101: RFC 6455 §4.1, the numbered steps on the server's response."""
