@@ -53,7 +53,7 @@ cdef class Latencies:
         cdef uint64_t units
         cdef uint64_t half = 1 << (UNIT_BITS - 1)
         pairs = [(units << UNIT_BITS | half, times) for units, times in self.slow.items()]
-        for units in range(UNITS):
+        for units in range(<uint64_t> UNITS):
             if self.counts[units]:
                 pairs.append((units << UNIT_BITS | half, self.counts[units]))
         return pairs
