@@ -371,6 +371,9 @@ cdef class Connection(Protocol):
         try:
             if exc is not None and not self.close_received and not self.failed:
                 self.got_error(exc)
+        except Exception:
+            logger.exception("exception in an error handler")
+        try:
             self.got_lost()
         except Exception:
             logger.exception("exception in a close handler")

@@ -21,6 +21,7 @@ from typing import Any, Self, TypeAlias
 
 from cooee._version import __version__
 from cooee.http import HttpConnection, HttpLimits, Request, Response
+from cooee.protocol.close import build_close_payload
 from cooee.protocol.errors import ConnectionClosed, HandshakeError, InvalidStateError
 from cooee.protocol.handshake import (
     build_response,
@@ -317,8 +318,13 @@ class Server:
         Stop accepting, close all sessions, and cut those that take longer than ``close_timeout``.
 
         Awaiting the result waits until all are gone. Later calls return the same.
+
+        Raises:
+            ValueError: The code may not be sent, or the reason is too long.
         """
         if not self._closing:
+            # Raises before anything is closed.
+            build_close_payload(code, reason)
             self._closing = True
             self._stop_listening()
             # Polls that they release are answered before their connections close.
