@@ -520,7 +520,7 @@ cdef class Handle:
     cdef int shut(self) except -1:
         """Close the descriptor."""
         # The reactor's reference may be the last.
-        cdef object keep = self  # noqa: F841
+        cdef object _keep = self
         if self.fd >= 0:
             self.leave()
             self.reactor.sys_close(self)
@@ -585,4 +585,3 @@ def watch_readable(Reactor reactor, sock, callback):
     watch.callback = callback
     watch.open(reactor, sock.fileno(), READ)
     return watch
-

@@ -378,9 +378,9 @@ cdef class Listener(Handle):
         self.shut()
 
     cdef int ready(self, unsigned int events) except -1:
-        cdef int count
+        cdef int _count
         try:
-            for count in range(ACCEPTS):
+            for _count in range(ACCEPTS):
                 if self.fd < 0 or not self.reactor.sys_accept(self):
                     break
         except OSError as exc:

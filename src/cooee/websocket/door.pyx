@@ -109,7 +109,7 @@ cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char 
     cdef const char *colon
     cdef const char *value
     cdef Py_ssize_t name, length
-    cdef int found = 0, field, index
+    cdef int found = 0, field, _index
     line = <const char *> memchr(at, b"\n", end - at)
     if line == NULL or line - at < 15:
         return 0
@@ -118,7 +118,7 @@ cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char 
         return 0
     if not is_plain(at + 4, line - 10 - (at + 4), b"!"):
         return 0
-    for index in range(MAX_FIELDS + 1):
+    for _index in range(MAX_FIELDS + 1):
         at = line + 1
         line = <const char *> memchr(at, b"\n", end - at)
         if line == NULL or line == at or (line - 1)[0] != b"\r":

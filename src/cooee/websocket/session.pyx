@@ -16,7 +16,6 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from cooee.protocol.frames cimport BINARY, PONG, TEXT
-from cooee.reactor.stream cimport Stream
 from cooee.websocket.connection cimport (
     CLOSED,
     CLOSING,
@@ -548,7 +547,7 @@ def broadcast(sessions, data):
         if session.state != OPEN:
             continue
         if not session.server:
-            raise ValueError("broadcast() to a client's connection, which must mask (RFC 6455 §5.3)")
+            raise ValueError("broadcast() to a client's session, which must mask (RFC 6455 §5.3)")
         session.stream.refer(frame, PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame))
         session.drop_if_slow()
         count += 1
