@@ -44,6 +44,7 @@ cdef class Reactor:
     # Set by whoever resolves a future that a task waits for.
     cdef bint woke_tasks
     cdef bint scheduled
+    cdef bint spinning
     cdef bint hosted
     cdef bint running
     # The handle whose event is being handled: it is flushed when its turn ends.
@@ -74,6 +75,7 @@ cdef class Reactor:
     cdef int stop_if_idle(self) except -1
     cdef bint alive(self) except -1
     cdef bint fresh(self) noexcept
+    cdef int keep_polling(self) except -1
     cdef Timer set_timer(self, double delay, object callback, tuple args, bint ref)
     cdef int turn(self, double timeout) except -1
     cdef int end_dispatch(self) except -1

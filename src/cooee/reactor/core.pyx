@@ -170,7 +170,7 @@ cdef class Reactor:
         self.detach()
         self.loop = None
         self.hosted = False
-        self.scheduled = False
+        self.scheduled = self.spinning = False
         reactors.pop(loop, None)
         with contextlib.closing(loop):
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -306,7 +306,7 @@ cdef class Reactor:
                     round_ += 1
                     if round_ == ROUNDS:
                         break
-                elif not (self.busy_poll > 0 and self.fresh()):
+                else:
                     break
         finally:
             self.end_dispatch()
@@ -404,6 +404,19 @@ cdef class Reactor:
         """The asyncio loop saw an event."""
         if not self.closed and not self.dispatching:
             self.turn(0)
+            self.keep_polling()
+
+    cdef int keep_polling(self) except -1:
+        """Under an asyncio loop, busy polling means not to let that block; others get their turns."""
+        if self.busy_poll > 0 and not self.spinning and self.loop is not None and self.fresh():
+            self.spinning = True
+            self.loop.call_soon(self.spin)
+        return 0
+
+    def spin(self):
+        self.spinning = False
+        if self.loop is not None:
+            self.ready_in_loop()
 
     # What the subclasses do
 

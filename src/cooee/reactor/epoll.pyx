@@ -130,14 +130,16 @@ cdef class EpollReactor(Reactor):
         cdef epoll_event events[EVENTS]
         cdef unsigned long long expirations
         cdef Handle handle
-        cdef int index, count, code
-        if timeout == 0:
+        cdef int index, count, code, limit
+        if timeout == 0 and self.busy_poll == 0:
             count = epoll_wait(self.epoll, events, EVENTS, 0)
             code = errno
         else:
-            # Timers are in the set, so only "for ever" needs no upper bound here.
+            # Timers are in the set, so only "for ever" needs no upper bound here. A busy poller
+            # comes by often enough to keep other threads and signals waiting otherwise.
+            limit = 0 if timeout == 0 else -1
             with nogil:
-                count = epoll_wait(self.epoll, events, EVENTS, -1)
+                count = epoll_wait(self.epoll, events, EVENTS, limit)
                 code = errno
             # Handlers run here, and may change errno.
             PyErr_CheckSignals()

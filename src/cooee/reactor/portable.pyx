@@ -68,7 +68,7 @@ cdef class PortableReactor(Reactor):
             return
         self.dispatching = True
         try:
-            self.now = self.clock()
+            self.now = self.last_event = self.clock()
             handle.ready(events)
             self.settle()
         finally:
@@ -76,6 +76,7 @@ cdef class PortableReactor(Reactor):
         if self.woke_tasks or self.soon:
             self.woke_tasks = False
             self.schedule()
+        self.keep_polling()
         self.stop_if_idle()
 
     def ring(self):
