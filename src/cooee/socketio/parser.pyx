@@ -286,7 +286,10 @@ cdef class Decoder:
             try:
                 text = PyUnicode_AsUTF8AndSize(data, &size)
             except UnicodeEncodeError:
-                self.fail(PROTOCOL_ERROR, "packet with surrogates by themselves, which is no text")
+                self.destroy()
+                raise PacketError(
+                    PROTOCOL_ERROR, "packet with surrogates by themselves, which no text has"
+                ) from None
             if not 0 <= skip <= size:
                 raise ValueError(f"skip of {skip} in a text of {size} bytes")
             for i in range(skip):

@@ -104,8 +104,11 @@ cdef object convert(object data, object enc_hook, tuple keep):
         if isinstance(value, (bytes, bytearray)):
             return bytes(memoryview(value))
         if enc_hook is not None:
-            return enc_hook(value)
-        raise NotImplementedError
+            try:
+                return enc_hook(value)
+            except NotImplementedError:
+                pass
+        raise TypeError(f"a payload cannot have objects of type {type(value).__name__}")
 
     try:
         return to_builtins(data, builtin_types=keep, str_keys=True, enc_hook=plain)
