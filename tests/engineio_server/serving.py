@@ -45,51 +45,31 @@ class Echo(PyReceiver):
         self.drained += 1
 
 
-class Serving:
-    """
-    A server on a driver; sessions echo.
+def take_chunks(client: RawClient) -> bytes:
+    """A body in chunks (RFC 9112 §7.1), as Node sends some."""
+    body = b""
+    while True:
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += client.take(1)
+        size = int(line, 16)
+        body += client.take(size)
+        assert client.take(2) == b"\r\n"
+        if size == 0:
+            return body
 
-    Args:
-        prepare: Called with the Engine.IO server before anything else.
-        server_options: Of the server that it is mounted into.
-        options: Of the Engine.IO server.
+
+class Clients:
+    """
+    Clients of a server at an address.
 
     Attributes:
-        engine: The Engine.IO server.
-        sockets: Its sessions, in the order in which they came.
-        ends: How they ended.
-        refusals: Requests refused.
+        clients: All connections made, to be closed.
     """
 
-    def __init__(
-        self,
-        driver: Driver,
-        *,
-        prepare: Callable[[Server], object] = lambda engine: None,
-        server_options: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        self.driver = driver
-        self.sockets: Inbox[Socket] = Inbox()
-        self.ends: Inbox[End] = Inbox()
-        self.refusals: Inbox[Refusal] = Inbox()
+    def __init__(self, address: Any) -> None:
+        self.address = address
         self.clients: list[RawClient] = []
-        options = {"ping_interval": PING_INTERVAL, "ping_timeout": PING_TIMEOUT, **options}
-        self.engine = Server(**options)
-        self.server = WebSocketServer(host="127.0.0.1", port=0, **(server_options or {}))
-        self.engine.attach(self.server)
-        self.engine.on("connection", self.connected)
-        self.engine.on("connection_error", self.refusals.put)
-        prepare(self.engine)
-        driver.call(self.server.start)
-        self.address = driver.call(lambda: self.server.addresses)[0]
-
-    def connected(self, socket: Socket) -> None:
-        """A session is there."""
-        socket.receiver = Echo(socket, self.ends)
-        self.sockets.put(socket)
-
-    # Clients
 
     def open(self, **options: Any) -> RawClient:
         """A connection on which nothing has been sent."""
@@ -108,6 +88,8 @@ class Serving:
         """One request on a connection of its own, and its answer."""
         client = self.begin(query, headers, method=method, body=body)
         answer = client.answer()
+        if answer.headers.get("transfer-encoding") == "chunked":
+            answer = answer._replace(body=take_chunks(client))
         client.close()
         return answer
 
@@ -139,23 +121,10 @@ class Serving:
         assert answer.status == 200, answer
         return answer.body.decode()
 
-    def begin_poll(self, sid: str, query: str = "EIO=4") -> RawClient:
-        """A poll that waits, as the server has seen."""
-        client = self.begin(f"{query}&transport=polling&sid={sid}")
-        self.until(lambda: sid not in self.engine.clients or self.engine.clients[sid].writable)
-        return client
-
     def post(self, sid: str, body: str | bytes, query: str = "EIO=4") -> Answer:
         """The answer to a POST."""
         data = body.encode() if isinstance(body, str) else body
         return self.request(f"{query}&transport=polling&sid={sid}", method="POST", body=data)
-
-    def is_gone(self, sid: str) -> bool:
-        """Whether the session is unknown to its client, and to the server."""
-        answer = self.request(f"EIO=4&transport=polling&sid={sid}")
-        assert answer.status == 400
-        unknown = answer.body == b'{"code":1,"message":"Session ID unknown"}'
-        return unknown and self.call(lambda: sid not in self.engine.clients)
 
     def websocket(
         self, query: str = "EIO=4", headers: Mapping[str, str | None] | None = None
@@ -172,6 +141,65 @@ class Serving:
         assert isinstance(packet, str)
         assert packet[0] == "0"
         return client, str(json.loads(packet[1:])["sid"])
+
+
+class Serving(Clients):
+    """
+    A server on a driver; sessions echo.
+
+    Args:
+        prepare: Called with the Engine.IO server before anything else.
+        server_options: Of the server that it is mounted into.
+        options: Of the Engine.IO server.
+
+    Attributes:
+        engine: The Engine.IO server.
+        sockets: Its sessions, in the order in which they came.
+        ends: How they ended.
+        refusals: Requests refused.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        prepare: Callable[[Server], object] = lambda engine: None,
+        server_options: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.driver = driver
+        self.sockets: Inbox[Socket] = Inbox()
+        self.ends: Inbox[End] = Inbox()
+        self.refusals: Inbox[Refusal] = Inbox()
+        options = {"ping_interval": PING_INTERVAL, "ping_timeout": PING_TIMEOUT, **options}
+        self.engine = Server(**options)
+        self.server = WebSocketServer(host="127.0.0.1", port=0, **(server_options or {}))
+        self.engine.attach(self.server)
+        self.engine.on("connection", self.connected)
+        self.engine.on("connection_error", self.refusals.put)
+        prepare(self.engine)
+        driver.call(self.server.start)
+        super().__init__(driver.call(lambda: self.server.addresses)[0])
+
+    def connected(self, socket: Socket) -> None:
+        """A session is there."""
+        socket.receiver = Echo(socket, self.ends)
+        self.sockets.put(socket)
+
+    # What a client cannot see
+
+    def begin_poll(self, sid: str, query: str = "EIO=4") -> RawClient:
+        """A poll that waits, as the server has seen."""
+        client = self.begin(f"{query}&transport=polling&sid={sid}")
+        self.until(lambda: sid not in self.engine.clients or self.engine.clients[sid].writable)
+        return client
+
+    def is_gone(self, sid: str) -> bool:
+        """Whether the session is unknown to its client, and to the server."""
+        answer = self.request(f"EIO=4&transport=polling&sid={sid}")
+        assert answer.status == 400
+        unknown = answer.body == b'{"code":1,"message":"Session ID unknown"}'
+        return unknown and self.call(lambda: sid not in self.engine.clients)
 
     # The server's thread
 

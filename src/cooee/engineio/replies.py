@@ -65,13 +65,14 @@ def content_coding(accepted: str | None) -> str | None:
     """
     if not accepted:
         return None
-    weights: dict[str, float] = {}
-    for entry in accepted.split(","):
+    # By weight, then in the client's order.
+    ranks: dict[str, tuple[float, int]] = {}
+    for place, entry in enumerate(accepted.split(",")):
         name, _, parameters = entry.partition(";")
-        weights[name.strip().lower()] = _weight(parameters)
-    rest = weights.get("*", 0.0)
-    best = max(_CODINGS, key=lambda coding: weights.get(coding, rest))
-    return best if weights.get(best, rest) > 0 else None
+        ranks[name.strip().lower()] = (_weight(parameters), -place)
+    rest = ranks.get("*", (0.0, 0))
+    best = max(_CODINGS, key=lambda coding: ranks.get(coding, rest))
+    return best if ranks.get(best, rest)[0] > 0 else None
 
 
 def _weight(parameters: str) -> float:
