@@ -13,7 +13,9 @@ STARTED = r"WebSocket echo on (ws://\S+)"
 
 
 def test_measures_the_echo_server() -> None:
-    with Program(*COOEE, "echo", "--host", "127.0.0.1", "--port", "0") as server:
+    with Program(
+        *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
+    ) as server:
         url = server.wait_for(STARTED)[1] + "/ws"
         done = run(
             *COOEE, "bench", url, "--connections", "8", "--in-flight", "4", "--size", "1K",

@@ -28,7 +28,9 @@ def url() -> Iterator[str]:
 
     So a test that ends its input with /close need not wait any longer for what comes back.
     """
-    with Program(*COOEE, "echo", "--host", "127.0.0.1", "--port", "0") as program:
+    with Program(
+        *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
+    ) as program:
         yield program.wait_for(r"ws://\S+")[0] + "/ws"
 
 
@@ -156,7 +158,7 @@ def test_says_why_it_closes() -> None:
 
 def test_waits_for_the_server_to_close() -> None:
     def handler(peer: ServerConnection) -> None:
-        question = peer.recv()
+        question = peer.recv(decode=True)
         # The client's input has ended by now, or is about to.
         for number in range(3):
             peer.send(f"{question} {number}")
@@ -169,7 +171,7 @@ def test_waits_for_the_server_to_close() -> None:
 
 
 def test_sends_header_fields() -> None:
-    seen = {}
+    seen: dict[str, str] = {}
 
     def handler(peer: ServerConnection) -> None:
         assert peer.request is not None
@@ -228,7 +230,11 @@ def test_says_what_the_server_answered() -> None:
 
 
 def test_ends_when_nobody_reads() -> None:
-    with serving(lambda peer: [peer.send("line") for _ in range(100_000)]) as url:
+    def handler(peer: ServerConnection) -> None:
+        for _ in range(100_000):
+            peer.send("line")
+
+    with serving(handler) as url:
         done = run("/bin/sh", "-c", '"$@" | head -n 1', "sh", *COOEE, "connect", url)
     assert done.stdout == "line\n"
     assert "Traceback" not in done.stderr

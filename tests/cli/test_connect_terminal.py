@@ -15,7 +15,9 @@ pytest.importorskip("readline")
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The URL of an echo server."""
-    with Program(*COOEE, "echo", "--host", "127.0.0.1", "--port", "0") as program:
+    with Program(
+        *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
+    ) as program:
         yield program.wait_for(r"ws://\S+")[0] + "/ws"
 
 
@@ -40,31 +42,29 @@ def test_a_conversation(url: str) -> None:
 
 def test_lines_can_be_edited_and_recalled(url: str) -> None:
     with Terminal(*COOEE, "connect", url) as terminal:
-        terminal.wait_for("> ")
+        terminal.ready()
         # Ctrl-A, to the beginning; Ctrl-E, to the end; Ctrl-H, one back.
         terminal.press("World\x01Hello\x05!\x08\n")
         terminal.wait_for("< HelloWorld\r\n")
+        terminal.ready()
         terminal.press("\x1b[A\n")  # up
         terminal.wait_for("< HelloWorld\r\n")
+        terminal.ready()
         terminal.press(CTRL_D)
         terminal.wait_for("closed: 1000")
         assert terminal.wait() == 0
 
 
 def test_messages_leave_what_is_being_typed_alone() -> None:
-    typed = threading.Event()
-
     def handler(peer: ServerConnection) -> None:
         peer.send("first")
-        typed.wait()
-        peer.send("in between")
+        # Pings come between what is typed: each says that a key was pressed.
         assert peer.recv() == "half a line"
         peer.send("heard")
-        peer.recv(timeout=None)
 
     with serving(handler) as url, Terminal(*COOEE, "connect", url) as terminal:
         terminal.wait_for("< first\r\n")
-        terminal.wait_for("> ")
+        terminal.ready()
         terminal.press("half a ")
         terminal.wait_for("half a ")
         typed.set()
@@ -95,7 +95,7 @@ def test_keys_that_end_it_close_the_connection(key: str, code: int) -> None:
         seen.append(peer.protocol.close_rcvd.code)
 
     with serving(handler) as url, Terminal(*COOEE, "connect", url) as terminal:
-        terminal.wait_for("> ")
+        terminal.ready()
         terminal.press(key)
         assert terminal.wait() == code
     assert seen == [1000]
@@ -109,7 +109,7 @@ def test_gives_the_terminal_back_as_it_was() -> None:
 
     with serving(handler) as url, Terminal(*COOEE, "connect", url) as terminal:
         before = terminal.modes()
-        terminal.wait_for("> ")
+        terminal.ready()
         # While readline waits for a line, with modes of its own.
         hang_up.set()
         terminal.wait_for("closed: 1000")

@@ -7,9 +7,10 @@ import pytest
 from tests.cli.processes import COOEE, Program, run
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 STARTED = r"WebSocket echo on ws://127\.0\.0\.1:(\d+)"
-LOCAL = (*COOEE, "echo", "--host", "127.0.0.1", "--port", "0")
+LOCAL = (*COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0")
 
 
 def started(program: Program) -> str:
@@ -37,11 +38,12 @@ def test_says_goodbye_to_its_clients(number: signal.Signals) -> None:
 
 
 def test_says_that_others_can_reach_it() -> None:
-    with Program(*COOEE, "echo", "--port", "0") as program:
+    with Program(*COOEE, "echo", "--port", "0", "--socketio-port", "0") as program:
         line = program.wait_for(r"WebSocket echo on ws://0\.0\.0\.0:(\d+)")
         assert "all interfaces" in line.string
         assert "--host 127.0.0.1" in line.string
-        with connect(f"ws://127.0.0.1:{line[1]}/any/path", origin="https://a.example") as peer:  # type: ignore[arg-type]
+        origin = Origin("https://a.example")
+        with connect(f"ws://127.0.0.1:{line[1]}/any/path", origin=origin) as peer:
             peer.send(b"\x00\x01")
             assert peer.recv() == b"\x00\x01"
         assert program.end() == 0
@@ -101,7 +103,7 @@ def test_says_that_the_port_is_taken() -> None:
 
 
 def test_says_that_there_is_no_such_host() -> None:
-    done = run(*COOEE, "echo", "--host", "192.0.2.1", "--port", "0")
+    done = run(*COOEE, "echo", "--host", "192.0.2.1", "--port", "0", "--socketio-port", "0")
     assert done.returncode == 1
     assert "cannot listen on 192.0.2.1" in done.stderr
     assert "Traceback" not in done.stderr

@@ -12,7 +12,9 @@ from websockets.sync.client import connect
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The URL of our echo server."""
-    with Program(*COOEE, "echo", "--host", "127.0.0.1", "--port", "0") as program:
+    with Program(
+        *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
+    ) as program:
         yield program.wait_for(r"ws://\S+")[0] + "/ws"
 
 

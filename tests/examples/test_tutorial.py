@@ -15,7 +15,9 @@ HEADLESS = {"SDL_VIDEODRIVER": "dummy", "PYGAME_HIDE_SUPPORT_PROMPT": "1"}
 @pytest.fixture
 def server() -> Iterator[Program]:
     """Our echo server, which shows every message; its first line has not been read yet."""
-    with Program(*COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "-v") as program:
+    with Program(
+        *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0", "-v"
+    ) as program:
         yield program
 
 

@@ -9,6 +9,8 @@ import typer
 
 from cooee.apps.echo import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_PORT, EchoServer
 from cooee.apps.hello import Hello
+from cooee.apps.socketio_echo import DEFAULT_PORT as DEFAULT_SOCKETIO_PORT
+from cooee.apps.socketio_echo import SocketIOEchoServer
 from cooee.cli.values import fail, size
 from cooee.reactor import get_reactor
 
@@ -23,6 +25,9 @@ def echo(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the raw WebSocket server; 0: any free.")
     ] = DEFAULT_PORT,
+    socketio_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the Socket.IO server; 0: any free.")
+    ] = DEFAULT_SOCKETIO_PORT,
     max_message_size: Annotated[
         int,
         typer.Option(
@@ -34,9 +39,16 @@ def echo(
         bool, typer.Option("--hello", help="First make one round trip, as a client would.")
     ] = False,
 ) -> None:
-    """Send back every message that a WebSocket client sends; any path, any origin."""
+    """
+    Send back what clients send: raw WebSocket messages, and the Socket.IO event your_echo.
+
+    Any path, any origin. The Socket.IO port echoes raw WebSocket messages too.
+    """
     logging.basicConfig(format="%(name)s: %(message)s")
     server = EchoServer(host, port, max_message_size=max_message_size, verbose=verbose)
+    socketio = SocketIOEchoServer(
+        host, socketio_port, max_message_size=max_message_size, verbose=verbose
+    )
     failure: list[Exception] = []
 
     def hello_done(error: Exception | None) -> None:
@@ -45,19 +57,22 @@ def echo(
             server.close()
 
     def begin() -> None:
-        where = server.describe()
         narrow = "" if host else " (--host 127.0.0.1: this one only)"
-        print(where + narrow, flush=True)
+        for one in (server, socketio):
+            print(one.describe() + narrow, flush=True)
         if hello:
             Hello(server.url, hello_done)
 
     try:
         server.start()
+        socketio.start()
     except OSError as exc:
         where = exc.filename or ", ".join(host or ())
         fail(f"cannot listen on {where}: {exc.strerror}")
     # In the first turn, when Ctrl-C and SIGTERM already close gracefully.
     get_reactor().call_soon(begin)
     server.run()
+    socketio.close()
+    get_reactor().run(until=lambda: socketio.wait_closed().done)
     if failure:
         fail(f"the round trip failed: {failure[0]}")
