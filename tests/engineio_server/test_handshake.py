@@ -11,6 +11,7 @@ from tests.engineio_server.serving import Serving
 
 from cooee.engineio import Cookie, Server
 from cooee.http import Request
+from cooee.reactor import Stream
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True)
 
@@ -274,6 +275,31 @@ class TestAllowRequest:
         server = serving(allow_request=allow_later if asynchronous else allow)
         answer = server.request("EIO=4&transport=polling")
         assert (answer.status, answer.body) == (403, error(4, "Forbidden"))
+
+    @pytest.mark.parametrize("transport", ["polling", "websocket"])
+    def test_client_that_does_not_wait(self, serving: Start, transport: str) -> None:
+        waiting: list[asyncio.Future[bool]] = []
+
+        async def allow(request: Request) -> bool:
+            waiting.append(asyncio.get_running_loop().create_future())
+            return await waiting[-1]
+
+        server = serving(allow_request=allow)
+        client = server.open()
+        target = f"/engine.io/?EIO=4&transport={transport}"
+        if transport == "polling":
+            client.request(target)
+        else:
+            client.request_upgrade(target)
+        server.until(lambda: waiting)
+        client.vanish()
+        server.until(
+            lambda: (
+                not any(isinstance(handle, Stream) for handle in server.driver.reactor.handles())
+            )
+        )
+        server.call(waiting[0].set_result, True)
+        assert not server.call(lambda: server.engine.clients)
 
     def test_forgotten_return_refuses(self, serving: Start) -> None:
         server = serving(allow_request=lambda request: None)

@@ -308,6 +308,9 @@ class Server:
     def _answered(
         self, http: HttpConnection, request: Request, upgrade: bool, answer: object
     ) -> None:
+        if http.disconnected:
+            # While the hook took its time.
+            return
         if answer is True:
             self._accept(http, request, upgrade)
             return
