@@ -9,7 +9,7 @@ from websockets.sync.server import ServerConnection, serve
 
 
 @contextmanager
-def serving(handler: Callable[[ServerConnection], object], **options: Any) -> Iterator[str]:
+def serving(handler: Callable[[ServerConnection], None], **options: Any) -> Iterator[str]:
     """A server that does that with each connection; its URL."""
     with serve(handler, "127.0.0.1", 0, **options) as server:
         thread = threading.Thread(target=server.serve_forever)

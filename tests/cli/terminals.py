@@ -68,6 +68,16 @@ class Terminal:
         except OSError:  # Linux's way of saying that the other side is closed
             return ""
 
+    def ready(self) -> None:
+        """
+        Wait until somebody reads keys one by one.
+
+        Until then the terminal edits the line itself, and keeps some keys for itself.
+        """
+        self.press("x\b")
+        # The terminal's own echo of that key would be ^H.
+        self.wait_for("\b")
+
     def press(self, text: str) -> None:
         """Press keys."""
         os.write(self._ours, text.encode())

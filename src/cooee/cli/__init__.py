@@ -5,7 +5,7 @@ import sys
 __all__ = ["main"]
 
 # What the extra installs, by the names they are imported by.
-EXTRA = ("typer", "rich", "hdrh")
+_EXTRA = ("typer", "rich", "hdrh")
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
     try:
         from cooee.cli.app import app
     except ModuleNotFoundError as exc:
-        if (exc.name or "").partition(".")[0] not in EXTRA:
+        if (exc.name or "").partition(".")[0] not in _EXTRA:
             raise
         print(
             f"cooee: the command needs {exc.name}, which is not installed: "

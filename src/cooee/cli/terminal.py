@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from cooee.apps.readable import readable
 from cooee.apps.typed import written
@@ -43,70 +43,75 @@ class Terminal:
 
     def __init__(self, *, raw: bool = False) -> None:
         self._raw = raw
-        self._out_is_terminal = sys.stdout.isatty()
+        self._shows = sys.stdout.isatty()
         self.interactive = sys.stdin is not None and sys.stdin.isatty()
+        # Whether there is a prompt, or is about to be one.
         self._prompting = False
-        self._prompt = PROMPT if self.interactive and self._out_is_terminal else ""
+        # Whether something may have been typed after it.
+        self._editing = False
 
     # The face
 
-    def lines(self) -> AsyncIterator[str]:
+    async def lines(self) -> AsyncIterator[str]:
         """The lines of standard input, without their ends."""
         if sys.stdin is None:
-            return _asked(lambda: None)
-        if self.interactive:
-            return _asked(self._ask)
-        return _asked(_chunks(sys.stdin.fileno()).__next__)
+            return
+        reader = _Reader(self._ask if self.interactive else _chunks(sys.stdin.fileno()).__next__)
+        while True:
+            self._prompting = self.interactive and self._shows
+            lines = await reader.read()
+            self._prompting = False
+            if lines is None:
+                return
+            for line in lines:
+                yield line
 
     def show(self, data: str | bytes) -> None:
         """Show a message received."""
-        if not self._out_is_terminal:
-            print(written(data, raw=self._raw), flush=True)
-            return
-        arrow = "<" if isinstance(data, str) else "<<"
-        with self._above_the_prompt():
-            print(arrow, readable(data), flush=True)
+        if self._shows:
+            self._write(sys.stdout, f"{'<' if isinstance(data, str) else '<<'} {readable(data)}")
+        else:
+            self._write(sys.stdout, written(data, raw=self._raw))
 
     def tell(self, text: str) -> None:
         """Show what is neither sent nor received, on standard error."""
-        with self._above_the_prompt():
-            print(text, file=sys.stderr, flush=True)
+        self._write(sys.stderr, text)
+
+    def _write(self, file: TextIO, text: str) -> None:
+        text += "\n"
+        if self._prompting and file.isatty():
+            typed = readline.get_line_buffer() if self._editing and readline is not None else ""
+            text = CLEAR_LINE + text + PROMPT + typed
+        # At once, for the prompt is written by another thread.
+        file.write(text)
+        file.flush()
 
     # The prompt
+
+    def _ask(self) -> list[str]:
+        self._editing = True
+        try:
+            # It clears its line, where a message may have left a prompt already.
+            return [input(f"\001{CLEAR_LINE}\002{PROMPT}" if self._shows else "")]
+        finally:
+            self._editing = False
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
         """Give the terminal back as it was, though somebody may still be asked for a line."""
-        saved: list[Any] | None = None
+        modes: list[Any] | None = None
         if self.interactive and termios is not None:
-            saved = termios.tcgetattr(sys.stdin.fileno())
+            modes = termios.tcgetattr(sys.stdin.fileno())
             if readline is not None:
                 # Otherwise the terminal would be left in that mode.
                 readline.parse_and_bind("set enable-bracketed-paste off")
         try:
             yield
         finally:
-            if saved is not None:
-                termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, saved)
-
-    def _ask(self) -> list[str]:
-        # Clears what stands there: a message may have come, and a prompt after it.
-        prompt = f"\001{CLEAR_LINE}\002{self._prompt}" if self._prompt else ""
-        self._prompting = bool(self._prompt)
-        try:
-            return [input(prompt)]
-        finally:
-            self._prompting = False
-
-    @contextlib.contextmanager
-    def _above_the_prompt(self) -> Iterator[None]:
-        prompting = self._prompting
-        if prompting:
-            print(CLEAR_LINE, end="", flush=True)
-        yield
-        if prompting and self._prompting:
-            typed = readline.get_line_buffer() if readline is not None else ""
-            print(PROMPT + typed, end="", flush=True)
+            if modes is not None:
+                termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, modes)
+            if self._prompting:
+                print(CLEAR_LINE, end="", flush=True)
 
 
 def _chunks(descriptor: int) -> Iterator[list[str]]:
@@ -127,37 +132,37 @@ def _decoded(lines: list[bytes]) -> list[str]:
     return [line.decode(errors="surrogateescape") for line in lines]
 
 
-async def _asked(read: Callable[[], list[str] | None]) -> AsyncIterator[str]:
+class _Reader:
     """
-    Lines from a function that blocks until there are some, and that ends with None or EOFError.
+    Lines from a function that blocks until there are some, and raises in the end.
 
-    A thread calls it whenever more lines are wanted, so that a file is read no faster than its
-    lines are sent. It is a daemon: nobody can take back the question that it may be asking.
+    A thread calls it whenever more are wanted, so that a file is read no faster than its lines
+    are sent. It is a daemon: nobody can take back the question that it may be asking.
     """
-    loop = asyncio.get_running_loop()
-    wanted: queue.SimpleQueue[asyncio.Future[list[str] | None]] = queue.SimpleQueue()
 
-    def serve() -> None:
+    def __init__(self, read: Callable[[], list[str]]) -> None:
+        self._read = read
+        self._wanted: queue.SimpleQueue[asyncio.Future[list[str] | None]] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, daemon=True, name="standard input").start()
+
+    async def read(self) -> list[str] | None:
+        """The next lines; None when there are no more."""
+        answer: asyncio.Future[list[str] | None] = asyncio.get_running_loop().create_future()
+        self._wanted.put(answer)
+        return await answer
+
+    def _serve(self) -> None:
         while True:
-            answer = wanted.get()
+            answer = self._wanted.get()
+            lines: list[str] | None
             try:
-                lines = read()
+                lines = self._read()
             except (EOFError, StopIteration, OSError):
                 lines = None
             try:
-                loop.call_soon_threadsafe(_give, answer, lines)
+                answer.get_loop().call_soon_threadsafe(_give, answer, lines)
             except RuntimeError:  # the loop is gone
                 return
-
-    threading.Thread(target=serve, daemon=True, name="standard input").start()
-    while True:
-        answer = loop.create_future()
-        wanted.put(answer)
-        lines = await answer
-        if lines is None:
-            return
-        for line in lines:
-            yield line
 
 
 def _give(answer: asyncio.Future[list[str] | None], lines: list[str] | None) -> None:
