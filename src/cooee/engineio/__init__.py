@@ -2,9 +2,11 @@
 Engine.IO: a connection that begins by HTTP polling and goes over to WebSocket where it can.
 
 The codecs (packets, payloads, the handshake) do no I/O; the server is mounted into a
-:class:`cooee.Server`.
+:class:`cooee.Server`; a client tells its receiver.
 """
 
+from cooee.engineio.client import Client, ClientReceiver, ClientState
+from cooee.engineio.client_transports import TransportFailure
 from cooee.engineio.cors import Cors
 from cooee.engineio.errors import TransportError
 from cooee.engineio.handshake import Handshake
@@ -24,6 +26,9 @@ from cooee.engineio.socket import PyReceiver, Receiver, Socket
 __all__ = [
     "MAX_HTTP_BUFFER_SIZE",
     "MAX_PACKETS",
+    "Client",
+    "ClientReceiver",
+    "ClientState",
     "Cookie",
     "Cors",
     "Handshake",
@@ -37,6 +42,7 @@ __all__ = [
     "Server",
     "Socket",
     "TransportError",
+    "TransportFailure",
     "decode_packet",
     "decode_payload",
     "encode_packet",
