@@ -291,6 +291,8 @@ cdef class Socket(Member):
             ValueError: The event is reserved.
             TypeError: Something cannot be encoded.
         """
+        if ack is None and self.connected and not self.recording:
+            return self.send_event(args, None, False, True)
         return self.emit_event(args, ack, False, True, None)
 
     def send(self, *args, ack=None):
