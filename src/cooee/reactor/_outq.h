@@ -137,12 +137,13 @@ static inline int cooee_outq_refer(cooee_outq *queue, PyObject *owner, const voi
     return 0;
 }
 
-/* Forget the first n bytes, which have been sent. */
+/* Forget the first n bytes, which have been sent. An owner's last reference may go with them, and
+   its finalizer may clear the queue or add to it. */
 static inline void cooee_outq_consume(cooee_outq *queue, size_t n)
 {
     queue->bytes -= n;
     queue->sent += n;
-    while (n > 0 || (queue->head != NULL && queue->head->len == 0)) {
+    while (queue->head != NULL && (n > 0 || queue->head->len == 0)) {
         cooee_block *block = queue->head;
         if (n < block->len) {
             block->data += n;

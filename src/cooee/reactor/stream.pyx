@@ -168,6 +168,9 @@ cdef class Stream(Handle):
         """Send what is buffered, then close. Nothing is received any more. Idempotent."""
         if not self.is_closing:
             self.is_closing = True
+            if self.blocked:
+                # No flush comes soon: what arrives unread would be reported again and again.
+                self.update_interest()
             self.touch()
 
     cpdef abort(self):
@@ -198,7 +201,8 @@ cdef class Stream(Handle):
         self.handler = protocol
         self.direct_size = 0
         protocol.stream = self
-        return 0
+        # Without a protocol it may have stopped waiting: see ready().
+        return self.update_interest()
 
     cdef unsigned char *reserve(self, size_t size) except NULL:
         """Room for `size` bytes, queued; to be filled at once and followed by touch()."""
@@ -240,12 +244,17 @@ cdef class Stream(Handle):
             self.tell_drained = True
             self.flush()
         if events & (READ | FAULT) and self.fd >= 0:
-            if not (self.paused or self.is_closing):
+            if self.handler is None and not self.is_closing:
+                # Nobody's yet: what has come waits for its protocol.
+                self.reactor.unwatch(self)
+                self.interest = 0
+            elif not (self.paused or self.is_closing or self.ended):
                 self.receive()
             elif events & ERROR or (events & HANG_UP and self.is_closing):
                 self.lose(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
             elif events & HANG_UP:
-                # The end, behind what is still to be received, and reported until it has been.
+                # The end, behind what is still to be received, and reported until it has been; or
+                # after it there is nothing more to tell.
                 self.reactor.unwatch(self)
                 self.interest = 0
         return 0
@@ -254,18 +263,21 @@ cdef class Stream(Handle):
         cdef Reactor reactor = self.reactor
         cdef Py_ssize_t count = reactor.sys_receive(self)
         cdef Py_ssize_t direct = self.direct_size
+        # It must outlive the call, in which it may be replaced.
+        cdef Protocol handler = self.handler
         if count > 0:
             reactor.current = self
             try:
                 if direct == 0:
-                    self.handler.on_data(reactor.buffer, count)
+                    handler.on_data(reactor.buffer, count)
                 else:
                     direct = min(direct, count)
                     self.direct += direct
                     self.direct_size -= direct
-                    self.handler.on_direct(direct)
+                    handler.on_direct(direct)
                     if count > direct and self.fd >= 0:
-                        self.handler.on_data(reactor.buffer, count - direct)
+                        handler = self.handler
+                        handler.on_data(reactor.buffer, count - direct)
             except Exception:
                 self.fail()
             reactor.current = None
@@ -276,7 +288,7 @@ cdef class Stream(Handle):
             self.update_interest()
             reactor.current = self
             try:
-                self.handler.on_eof()
+                handler.on_eof()
             except Exception:
                 self.fail()
             reactor.current = None
@@ -288,6 +300,7 @@ cdef class Stream(Handle):
 
     cdef int flush(self) except -1:
         cdef Py_ssize_t sent
+        cdef Protocol handler
         if not self.dirty and not self.is_closing and not self.ending and self.out.bytes == 0:
             return 0
         self.dirty = False
@@ -296,7 +309,10 @@ cdef class Stream(Handle):
         while self.out.bytes > 0:
             sent = self.reactor.sys_send(self)
             if sent == FAILED:
-                # The reading side learns why; what is queued can go nowhere.
+                # What is queued can go nowhere.
+                if self.ended:
+                    return self.lose(self.reactor.sys_error())
+                # The reading side learns why.
                 cooee_outq_clear(&self.out)
                 self.reactor.sys_end(self, True)
                 break
@@ -313,10 +329,11 @@ cdef class Stream(Handle):
             self.finished = True
             self.reactor.sys_end(self, False)
         self.update_interest()
-        if self.tell_drained:
+        handler = self.handler
+        if self.tell_drained and handler is not None:
             self.tell_drained = False
             try:
-                self.handler.on_drained()
+                handler.on_drained()
             except Exception:
                 self.fail()
         return 0
