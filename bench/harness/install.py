@@ -15,12 +15,14 @@ from pathlib import Path
 from harness.peers import BENCH, BUILD, BUN, C_ECHO, LOAD, NODE_MODULES, Peer
 
 COMPILE = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
-PYTHON_PACKAGES = frozenset({"picows", "websockets", "aiohttp", "uvloop"})
-NPM_PACKAGES = frozenset({"ws", "bun"})
+PYTHON_PACKAGES = frozenset(
+    {"picows", "websockets", "aiohttp", "uvloop", "python-socketio", "uvicorn"}
+)
+NPM_PACKAGES = frozenset({"ws", "bun", "socket.io", "@socket.io/bun-engine"})
 INSTALL_TIMEOUT = 600  # seconds
 
 # Importing more than the package finds out whether its native modules have been built.
-COOEE_PROBE = "import cooee; cooee.Server"
+COOEE_PROBE = "import cooee.socketio; cooee.Server"
 
 
 def output_of(*command: str | Path) -> str:
@@ -93,7 +95,7 @@ def version(need: str) -> str:
         return output_of("node", "--version").removeprefix("v")
     if need == "bun":
         return output_of(BUN, "--version")
-    if need == "ws":
+    if need in NPM_PACKAGES:
         manifest = NODE_MODULES / need / "package.json"
         return str(json.loads(manifest.read_text())["version"]) if manifest.exists() else ""
     return python_version(need)

@@ -49,9 +49,9 @@ class Peer:
         label: Its name in ``RESULTS.md``.
         needs: What must be installed (see `install`): names of Python packages, ``ws`` and ``bun``
             from npm, ``node``. A C compiler is needed anyway.
-        echo, broadcast, client: Commands for these roles, where it has them. A server prints
-            ``LISTENING <port>``; a client takes the arguments of ``clients/calling.py`` and prints
-            ``RUNNING``; either runs until it is terminated.
+        echo, broadcast, client, socketio: Commands for these roles, where it has them. A server
+            prints ``LISTENING <port>``; a client takes the arguments of ``clients/calling.py`` and
+            prints ``RUNNING``; either runs until it is terminated.
     """
 
     key: str
@@ -60,6 +60,7 @@ class Peer:
     echo: Command = ()
     broadcast: Command = ()
     client: Command = ()
+    socketio: Command = ()
 
     def command(self, role: str) -> Command:
         command: Command = getattr(self, role)
@@ -80,6 +81,7 @@ PEERS = {
             echo=python_server("cooee_echo", "own"),
             broadcast=python_server("cooee_broadcast", "own"),
             client=python_client("cooee_client"),
+            socketio=python_server("cooee_socketio", "own"),
         ),
         Peer(
             "cooee-uvloop",
@@ -87,6 +89,7 @@ PEERS = {
             ("cooee", "uvloop"),
             echo=python_server("cooee_echo", "uvloop"),
             broadcast=python_server("cooee_broadcast", "uvloop"),
+            socketio=python_server("cooee_socketio", "uvloop"),
         ),
         Peer(
             "cooee-asyncio",
@@ -94,6 +97,7 @@ PEERS = {
             ("cooee",),
             echo=python_server("cooee_echo", "asyncio"),
             broadcast=python_server("cooee_broadcast", "asyncio"),
+            socketio=python_server("cooee_socketio", "asyncio"),
         ),
         Peer(
             "cooee-coroutine",
@@ -101,6 +105,7 @@ PEERS = {
             ("cooee", "uvloop"),
             echo=python_server("cooee_coroutine", "uvloop"),
             client=python_client("cooee_coroutine_client"),
+            socketio=python_server("cooee_socketio", "uvloop", "coroutine"),
         ),
         Peer(
             "cooee-busy-poll",
@@ -144,6 +149,30 @@ PEERS = {
             ("bun",),
             echo=bun_server("bun_echo"),
             broadcast=bun_server("bun_broadcast"),
+        ),
+        Peer(
+            "python-socketio",
+            "python-socketio, aiohttp, uvloop",
+            ("python-socketio", "aiohttp", "uvloop"),
+            socketio=python_server("python_socketio_aiohttp"),
+        ),
+        Peer(
+            "python-socketio-uvicorn",
+            "python-socketio, uvicorn, uvloop",
+            ("python-socketio", "uvicorn", "websockets", "uvloop"),
+            socketio=python_server("python_socketio_uvicorn"),
+        ),
+        Peer(
+            "node-socketio",
+            "socket.io, Node",
+            ("node", "socket.io"),
+            socketio=node_server("node_socketio"),
+        ),
+        Peer(
+            "bun-engine",
+            "socket.io, bun-engine, Bun",
+            ("bun", "socket.io", "@socket.io/bun-engine"),
+            socketio=bun_server("bun_socketio"),
         ),
         Peer("c-echo", "bare C epoll echo", echo=(str(C_ECHO),)),
     )

@@ -27,6 +27,7 @@ GROUPS = {
     "growth": "Cost per message as connections grow",
     "idle": "Opening connections, and keeping them",
     "client": "Clients",
+    "socketio": "Socket.IO",
 }
 NOTES = {
     "echo": "CPU is the server's, user and system, per message; × is that over cooee's (own loop), "
@@ -42,6 +43,7 @@ NOTES = {
     "idle": "CPU includes half a second after the last connection was opened; memory is resident "
     "memory of the server process.",
     "client": "CPU is the client's, per message; the server is the bare C echo.",
+    "socketio": "CPU is the server's, per event; clients connect by WebSocket at once.",
 }
 
 

@@ -196,6 +196,8 @@ def targets(measured: Iterable[str]) -> list[Target]:
                 at_most=True,
             )
         )
+    cheaper("socketio-64x1-64", {"python-socketio": 10, "node-socketio": 2, "bun-engine": 1.3})
+    cheaper("socketio-64x16-64", {"python-socketio": 30, "node-socketio": 4.5, "bun-engine": 1.7})
     keys = set(measured)
     if all(f"growth-{size}" in keys for size in GROWTH):
         keys.add("growth")

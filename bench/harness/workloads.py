@@ -1,8 +1,7 @@
 """
 What is measured: workloads, the peers that run each, and how one is run.
 
-A new workload is an entry in `workloads()`; the Socket.IO ones belong there too (the generator
-speaks it: ``--socketio EVENT``), with servers of their own under a role of their own in `Peer`.
+A new workload is an entry in `workloads()`.
 """
 
 from __future__ import annotations
@@ -23,6 +22,15 @@ EVENT_STYLE = ("cooee", "cooee-uvloop", "cooee-asyncio")
 PEER_SERVERS = ("picows", "websockets", "aiohttp", "ws", "bun", "c-echo")
 CLIENTS = ("cooee", "cooee-coroutine", "picows", "websockets", "aiohttp")
 ALL_SERVERS = (*EVENT_STYLE, "cooee-coroutine", *PEER_SERVERS)
+
+SOCKETIO_SERVERS = (
+    *EVENT_STYLE,
+    "cooee-coroutine",
+    "python-socketio",
+    "python-socketio-uvicorn",
+    "node-socketio",
+    "bun-engine",
+)
 
 # connections, in flight on each, bytes of payload
 MIXES = ((64, 16, 64), (64, 1, 64), (512, 1, 64), (16, 4, 16384))
@@ -137,6 +145,24 @@ def workloads() -> list[Workload]:
         ),
         *(_exchange("client", "client", mix, False, CLIENTS) for mix in MIXES),
         _exchange("client", "client", MIXES[0], True, CLIENTS),
+        *(
+            Workload(
+                f"socketio-{mix_key(64, in_flight, 64)}",
+                f"Socket.IO event echo, 64 connections, {in_flight} in flight, 64 B",
+                "socketio",
+                SOCKETIO_SERVERS,
+                _arguments(
+                    connections=64,
+                    in_flight=in_flight,
+                    size=64,
+                    text=True,
+                    socketio="your_echo",
+                    path="/socket.io/?EIO=4&transport=websocket",
+                ),
+                "socketio",
+            )
+            for in_flight in (1, 16)
+        ),
     ]
 
 
