@@ -69,7 +69,9 @@ cdef tuple NAMES = ("CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR")
 import_datetime()
 
 cdef object EPOCH = datetime_new(1970, 1, 1, 0, 0, 0, 0, get_utc())
-cdef tuple KEPT = (bytes, bytearray, memoryview, type(EPOCH))
+cdef tuple KEPT = (
+    bytes, bytearray, memoryview, type(EPOCH), msgspec.Raw, msgspec.msgpack.Ext
+)
 
 
 # What a packet has on the wire; other fields, such as "options", do not count.
@@ -153,7 +155,7 @@ cdef object write_dates(object value, int room):
     if not PyDateTime_Check(value) or value.tzinfo is None:
         return value
     delta = value - EPOCH
-    milliseconds = DAY * timedelta_days(delta)
+    milliseconds = <int64_t> DAY * timedelta_days(delta)
     milliseconds += 1000 * timedelta_seconds(delta) + timedelta_microseconds(delta) // 1000
     number = <uint64_t> milliseconds
     for i in range(8):
@@ -215,7 +217,7 @@ cdef const unsigned char *skip_value(
     if not (0x80 <= first < 0xA0 or first >= 0xDC):
         return end if size > <uint64_t> (end - at) else at + size
     if room <= 0:
-        raise PacketError(MESSAGE_TOO_BIG, "payload nested too deep (max_depth)")
+        raise PacketError(MESSAGE_TOO_BIG, "packet nested too deep (max_depth)")
     while size > 0 and at < end:
         at = skip_value(at, end, room - 1)
         size -= 1

@@ -26,6 +26,8 @@ from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
 from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
+import msgspec
+
 from cooee.engineio.packet import PacketError
 
 from cooee.socketio.packet cimport (
@@ -67,7 +69,7 @@ cdef enum:
     MAX_DIGITS = 20
 
 cdef tuple NAMES = ("CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR")
-cdef tuple BINARY_TYPES = (bytes, bytearray, memoryview)
+cdef tuple KEPT = (bytes, bytearray, memoryview, msgspec.Raw)
 
 
 cdef inline int check_protocol(int protocol) except -1:
@@ -213,7 +215,7 @@ cdef class Encoder:
                 data = data.get("data") or data["message"]
         found = inspect(<PyObject *> data, self.max_depth)
         if found & FOREIGN:
-            data = convert(data, self.enc_hook, BINARY_TYPES)
+            data = convert(data, self.enc_hook, KEPT)
             found = inspect(<PyObject *> data, self.max_depth)
         if not is_payload(kind, data):
             raise wrong_payload(kind, data)

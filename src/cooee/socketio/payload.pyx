@@ -42,6 +42,7 @@ cdef enum:
 
 cdef object to_builtins = msgspec.to_builtins
 cdef object Raw = msgspec.Raw
+cdef object Ext = msgspec.msgpack.Ext
 
 
 cdef inline bint is_leaf(PyObject *value) noexcept:
@@ -81,8 +82,8 @@ cdef int inspect(PyObject *value, int room) except -1:
             item = tuple_item(value, index)
             if not is_leaf(item):
                 found |= inspect(item, room - 1)
-    # Raw is what the application has encoded already.
-    elif (<object> value).__class__ is not Raw:
+    # What the application has encoded already.
+    elif type(<object> value) is not Raw and type(<object> value) is not Ext:
         return FOREIGN
     return found
 
