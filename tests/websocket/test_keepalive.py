@@ -5,6 +5,7 @@ It looks at the sessions eight times per interval and counts looks. Here the int
 the tests do the looking: no clock takes part, but in the two that say so.
 """
 
+import gc
 import logging
 import time
 from typing import Any
@@ -129,6 +130,25 @@ def test_a_pong_starts_anew(watched: Watched) -> None:
         client.send_message("sync")
         assert client.receive_message() == "sync"
     assert watched.serving.call(lambda: session.latency) is not None
+
+
+def test_a_peer_that_never_answers_costs_one_ping(watched: Watched) -> None:
+    """It sends something else in time, for as long as it likes."""
+    client, session = watched.serving.accept()
+    for _ in range(5):
+        watched.look(1 + LOOKS)
+        assert client.receive().opcode == 9
+        client.send_message("sync")
+        assert client.receive_message() == "sync"
+
+    def pings() -> list[int]:
+        return [
+            len(one)
+            for one in gc.get_referents(session)
+            if type(one) is dict and one and all(type(key) is bytes for key in one)
+        ]
+
+    assert watched.serving.call(pings) == [1]
 
 
 def test_a_peer_that_takes_what_is_sent_is_alive(serve: Serve) -> None:

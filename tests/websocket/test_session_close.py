@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -276,6 +277,17 @@ def test_a_peer_that_does_not_take_our_answer_is_cut(serve: Serve) -> None:
         serving.call(session.send, bytes(1_000_000))
     client.send_close(4000)
     assert closing.events.take() == (4000, "")
+
+
+def test_a_peer_that_ends_and_takes_nothing_is_cut(serve: Serve) -> None:
+    """It only closed its sending half, and does not read what is still on its way."""
+    closing = Closing()
+    serving = serve(closing, close_timeout=0.05, ping_interval=0)
+    client, session = serving.accept(receive_buffer=4096)
+    while serving.call(lambda: session.buffered_amount) == 0:
+        serving.call(session.send, bytes(1_000_000))
+    client.sock.shutdown(socket.SHUT_WR)
+    assert closing.events.take() == (1006, "")
 
 
 def test_no_close_timeout_is_no_time(serve: Serve) -> None:

@@ -70,6 +70,16 @@ cdef bytes keys = b""
 cdef Py_ssize_t next_key = KEYS
 
 
+def forget_keys():
+    """In a forked child: a key of which the parent's peers see the twin can be predicted."""
+    global next_key
+    next_key = KEYS
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_keys)
+
+
 cdef const unsigned char *masking_key() except NULL:
     global keys, next_key
     if next_key >= KEYS:
@@ -202,6 +212,9 @@ cdef class Connection(Protocol):
         self.heard = True
         if self.failed or self.state == CLOSED:
             return 0
+        # Set after an earlier part of this same read, it may point into a message that is about to
+        # be moved, filled further or handed over.
+        stream.direct_size = 0
         self.parsing = True
         while True:
             try:
@@ -257,9 +270,6 @@ cdef class Connection(Protocol):
         self.parsing = False
         if stream.paused and self.held == 0 and self.rest is None:
             stream.resume_reading()
-        # Set after an earlier part of this same read, it may point into a message that has since
-        # been moved, filled further or handed over.
-        stream.direct_size = 0
         if self.decoder.in_payload and not self.held and not self.failed:
             room = decoder_room(&self.decoder, &where)
             if room >= DIRECT:
@@ -300,7 +310,12 @@ cdef class Connection(Protocol):
             return
         self.rest = None
         at = <unsigned char *> PyBytes_AS_STRING(rest)
-        self.parse(at, at + len(rest), 0)
+        try:
+            self.parse(at, at + len(rest), 0)
+        except Exception:
+            # Out of memory: what was taken of these bytes is lost.
+            self.stream.abort()
+            raise
 
     cdef int close_frame(self, int code, str reason) except -1:
         """A Close frame came: the only one, since the decoder ignores what follows."""
@@ -337,7 +352,8 @@ cdef class Connection(Protocol):
         if self.state == OPEN:
             self.state = CLOSING
         self.stream.close()
-        return 0
+        # A peer that takes nothing of what is still to be sent is not waited for for ever.
+        return self.start_close_timer(self.settings.close_timeout)
 
     cdef int on_drained(self) except -1:
         cdef Outcome draining = self.draining
@@ -557,6 +573,10 @@ cdef class Connection(Protocol):
         else:
             self.silent += 1
             if self.silent == interval:
+                if self.pings is not None:
+                    # Of a peer that sends now and then, but never a Pong, only the last is kept.
+                    self.pings = {sent: ping for sent, ping in self.pings.items()
+                                  if ping[0] is not None}
                 self.send_ping(os.urandom(4), None)
             elif timeout and self.silent >= interval + timeout:
                 self.fail(1011, "keepalive ping timeout")
