@@ -60,7 +60,13 @@ cdef class Outcome:
             if self.waiters is None:
                 self.waiters = []
             self.waiters.append(future)
-            yield from future
+            try:
+                yield from future
+            except BaseException:
+                # Whoever waits with a time limit may come back often.
+                if self.waiters is not None:
+                    self.waiters.remove(future)
+                raise
         return self.result()
 
     cdef int finish(self, object value, object error) except -1:
