@@ -244,6 +244,21 @@ def test_once(serve: Serve) -> None:
     assert inbox.empty()
 
 
+def test_once_leaves_the_same_function_registered_for_good(serve: Serve) -> None:
+    inbox: Inbox[Any] = Inbox()
+
+    def handler(session: Session) -> None:
+        session.on("message", inbox.put)
+        session.once("message", inbox.put)
+
+    client = serve(handler).connect()
+    client.send_message("1")
+    client.send_message("2")
+    assert [inbox.take() for _ in range(3)] == ["1", "1", "2"]
+    client.leave()
+    assert inbox.empty()
+
+
 def test_off(serve: Serve) -> None:
     inbox: Inbox[Any] = Inbox()
 

@@ -74,7 +74,8 @@ cdef class Once:
         self.session = session
 
     def __call__(self, *args):
-        self.session.off(self.event, self.handler)
+        # Not by the handler, which may be registered for good as well.
+        self.session.off(self.event, self)
         return self.handler(*args)
 
 
