@@ -140,6 +140,20 @@ def test_a_client_that_left_before_the_switch() -> None:
     assert not other.made
 
 
+@pytest.mark.once
+def test_a_client_that_ended_before_the_switch() -> None:
+    """It sends no more, which the other protocol would not be told."""
+    app = Recorder(None)
+    link = MemoryLink(app.on_request)
+    other = other_for(link)
+    link.send(UPGRADE)
+    link.end()
+    assert not link.connection.switch(app.requests[0], HEAD, other)
+    assert not other.made
+    assert final_answers(link) == []
+    assert link.closed
+
+
 @pytest.mark.parametrize("method", ["connection_made", "feed"])
 def test_a_protocol_that_raises(
     connect: Connect, method: str, caplog: pytest.LogCaptureFixture

@@ -133,6 +133,10 @@ cdef class HttpConnection(PyProtocol):
         """
         if not self.may_answer(request):
             return False
+        if self.disconnected:
+            # The end of its input has been reported here: the protocol would never learn of it.
+            self.end(False)
+            return False
         stream = self.transport
         rest = self.reader.rest()
         self.leave()
