@@ -203,6 +203,12 @@ def test_cookies(text: str, cookies: dict[str, str]) -> None:
 
 # Headers are made natively; Headers itself is the oracle.
 
+
+def test_a_line_that_is_a_mere_line_feed() -> None:
+    with pytest.raises(ValueError, match="request line"):
+        Request(b"\n\r\n\r\n")
+
+
 names = st.text(
     "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1
 )

@@ -143,10 +143,14 @@ cdef class Request:
 
         The parser also takes what has no place here: HTTP/0.9 and 2.0, RTSP, several spaces.
         """
-        cdef const char *first = <const char *> memchr(line, b" ", size)
+        cdef const char *first
         cdef const char *second
         cdef const char *end = line + size
         self.found |= BAD_LINE
+        if size < 0:
+            # The line is a mere LF.
+            return 0
+        first = <const char *> memchr(line, b" ", size)
         if first == NULL or first == line:
             return 0
         second = <const char *> memchr(first + 1, b" ", end - first - 1)
