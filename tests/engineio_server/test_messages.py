@@ -9,8 +9,10 @@ from collections.abc import Callable
 import pytest
 from tests.engineio_server.serving import Serving
 from tests.protocol import oracle
+from tests.rawclient import RawClient
 
 from cooee.engineio import PacketError, Prepared, PyReceiver, Socket, TransportError
+from cooee.reactor import Stream
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True)
 
@@ -18,6 +20,11 @@ Start = Callable[..., Serving]
 
 # Heartbeats that no test meets.
 QUIET = {"ping_interval": 60}
+
+
+def count_streams(server: Serving) -> int:
+    """Connections that the server has."""
+    return sum(isinstance(handle, Stream) for handle in server.driver.reactor.handles())
 
 
 class TestPolling:
@@ -137,6 +144,47 @@ class TestPolling:
         assert end.reason == "transport error"
         assert isinstance(end.description, TransportError)
         assert server.is_gone(sid)
+
+    def begin_post(self, server: Serving, sid: str, size: int) -> RawClient:
+        """A POST of which only the head has come, as the server has seen."""
+        announced: list[object] = []
+        announce = server.engine.announce
+        server.engine.announce = lambda *args: announced.append(announce(*args))  # type: ignore[method-assign]
+        client = server.open()
+        target = f"/engine.io/?EIO=4&transport=polling&sid={sid}"
+        client.request(target, {"Content-Length": str(size)}, method="POST")
+        server.until(lambda: announced)
+        return client
+
+    @pytest.mark.parametrize("in_pieces", [False, True])
+    def test_overlapping_posts(self, server: Serving, in_pieces: bool) -> None:
+        sid = server.handshake()
+        first = self.begin_post(server, sid, 2)
+        if in_pieces:
+            second = self.begin_post(server, sid, 2)
+            assert server.ends.take().reason == "transport error"
+            second.send(b"4b")
+            assert second.answer().status == 400
+        else:
+            assert server.post(sid, "4b").status == 400
+            assert server.ends.take().reason == "transport error"
+        first.send(b"4a")
+        assert first.answer().status == 400
+        assert server.is_gone(sid)
+
+    def test_posts_one_after_another(self, serving: Start) -> None:
+        server = serving(**QUIET)
+        sid = server.handshake()
+        for number in range(3):
+            client = self.begin_post(server, sid, 2)
+            client.send(b"4%d" % number)
+            assert client.answer().status == 200
+        # Given up by the client, and so not under way.
+        client = self.begin_post(server, sid, 2)
+        client.vanish()
+        server.until(lambda: count_streams(server) == 3)
+        assert server.post(sid, "43").status == 200
+        assert server.poll(sid) == "40\x1e41\x1e42\x1e43"
 
     def test_poll_given_up(self, server: Serving) -> None:
         sid = server.handshake()

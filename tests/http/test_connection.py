@@ -313,6 +313,41 @@ def test_a_client_that_leaves_before_the_answer(connect: Connect) -> None:
     assert app.disconnects == app.requests
 
 
+def test_a_head_is_announced_before_its_body(connect: Connect) -> None:
+    app = Recorder()
+    heads: list[Request] = []
+    link = connect(app.on_request, on_head=lambda _, request: heads.append(request))
+    whole = POST % 1
+    link.send(whole)
+    link.run(lambda: len(app.requests) == 1)
+    assert heads == []
+    link.send(whole[:-3])
+    link.run(lambda: len(heads) == 1)
+    link.send(whole[-3:-1])
+    assert len(app.requests) == 1
+    link.send(whole[-1:])
+    link.run(lambda: len(app.requests) == 2)
+    assert heads == app.requests[1:]
+
+
+def test_on_head_may_abort_and_may_be_broken(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Recorder()
+    link = connect(app.on_request, on_head=lambda connection, _: connection.abort())
+    link.send((POST % 1)[:-1])
+    assert final_answers(link) == []
+
+    def broken(connection: HttpConnection, request: Request) -> None:
+        raise ZeroDivisionError
+
+    link = connect(app.on_request, on_head=broken)
+    link.send((POST % 1)[:-1])
+    link.run(lambda: "on_head" in caplog.text)
+    link.send((POST % 1)[-1:])
+    link.run(lambda: len(app.requests) == 1)
+
+
 def test_a_request_whose_client_left_can_be_aborted(connect: Connect) -> None:
     app = Recorder(None)
     link = connect(app.on_request, on_disconnect=lambda connection, _: connection.abort())

@@ -6,6 +6,8 @@ cdef class Polling:
     # What waits for an answer; both None while there is no poll.
     cdef HttpConnection http
     cdef Request request
+    # What a POST is coming from.
+    cdef HttpConnection posting
     cdef object server
     cdef int protocol
     cdef bint supports_binary

@@ -239,6 +239,13 @@ class Server:
 
     # Requests
 
+    def announce(self, http: HttpConnection, request: Request) -> None:
+        """See a request whose body is still to come: of POSTs, a session has one at a time."""
+        if request.method == "POST":
+            client = self._clients.get(request.query.get("sid", ""))
+            if client is not None and client.transport_name == "polling":
+                client.announce_post(http)
+
     def handle(self, http: HttpConnection, request: Request) -> None:
         """Answer a request, now or later."""
         if self._closing:
@@ -371,6 +378,9 @@ class Server:
         self._connected(socket)
 
     def _post(self, http: HttpConnection, request: Request, socket: Socket) -> None:
+        if not socket.announce_post(http):
+            self.reject(http, request)
+            return
         body: bytes | str = request.body
         binary = request.headers.get("content-type") == "application/octet-stream"
         if binary and socket.protocol == 4:

@@ -18,7 +18,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cooee.engineio.polling cimport Polling, check
 from cooee.engineio.prepared cimport Prepared
 from cooee.engineio.transport cimport TransportOwner, WebSocketTransport
-from cooee.http.connection cimport HttpConnection
+from cooee.http.connection cimport BODY, HttpConnection
 from cooee.http.request cimport Request
 from cooee.reactor.core cimport Reactor
 from cooee.websocket.connection cimport MESSAGE_OVERHEAD, Settings
@@ -474,6 +474,20 @@ cdef class Socket(TransportOwner):
         if self.polling is not None and self.polling.request is request:
             self.polling.drop()
             self.end("transport error", TransportError("poll given up by the client"))
+
+    def announce_post(self, HttpConnection http not None):
+        """
+        A POST comes, or has come; with another one under way it ends the session.
+
+        Returns:
+            Whether the session goes on.
+        """
+        cdef HttpConnection other = self.polling.posting
+        self.polling.posting = http
+        if other is None or other is http or other.phase != BODY:
+            return True
+        self.end("transport error", TransportError("two POSTs at once"))
+        return False
 
     def post(self, body, *, bint binary, max_http_buffer_size):
         """

@@ -16,6 +16,7 @@ cdef enum Phase:
 cdef class HttpConnection(PyProtocol):
     cdef readonly object limits
     cdef public object on_disconnect
+    cdef public object on_head
     cdef readonly Request request
     cdef readonly bint disconnected
     cdef readonly object on_request
@@ -35,6 +36,7 @@ cdef class HttpConnection(PyProtocol):
     cpdef read(self)
     cdef int hand_out(self, Request request) except -1
     cdef int wait_for_input(self) except -1
+    cdef int notify_head(self) except -1
     cdef bint may_answer(self, Request request) except -1
     cdef int notify_disconnect(self) except -1
     cdef int send(self, response, bint closes, bint head_only, bint http_1_0) except -1

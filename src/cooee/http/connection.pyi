@@ -15,12 +15,14 @@ class _Switched(Protocol):
 
 class HttpConnection(PyProtocol):
     on_disconnect: _RequestHandler | None
+    on_head: _RequestHandler | None
     def __init__(
         self,
         on_request: _RequestHandler,
         *,
         limits: HttpLimits = ...,
         on_disconnect: _RequestHandler | None = None,
+        on_head: _RequestHandler | None = None,
         reactor: Reactor | None = None,
         server_header: str | None = None,
     ) -> None: ...

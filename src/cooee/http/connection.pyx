@@ -42,7 +42,7 @@ cdef class HttpConnection(PyProtocol):
 
     Attributes:
         limits, on_request: As given; the latter None once this connection is through.
-        on_disconnect: As given; may be assigned.
+        on_disconnect, on_head: As given; may be assigned.
         request: The :class:`Request` that waits for its answer, or None.
         disconnected: Whether the client has gone away or sends no more.
 
@@ -55,6 +55,8 @@ cdef class HttpConnection(PyProtocol):
             the client has gone away, or has closed its sending side, which is what a browser
             that gives up looks like. It may abort(); or the request may be answered all the
             same, in case the client still reads.
+        on_head: Called with this connection and a request whose head has come, but not yet all of
+            its body. It does not answer; on_request gets the same request later.
         reactor: The reactor of the stream; by default that of the running loop or the thread.
         server_header: Value of ``Server`` in responses that do not have it.
     """
@@ -65,12 +67,14 @@ cdef class HttpConnection(PyProtocol):
         *,
         limits not None=DEFAULT_LIMITS,
         on_disconnect=None,
+        on_head=None,
         reactor=None,
         server_header=None,
     ):
         self.on_request = on_request
         self.limits = limits
         self.on_disconnect = on_disconnect
+        self.on_head = on_head
         self.server_header = server_header
         self.reactor = get_reactor() if reactor is None else reactor
 
@@ -282,6 +286,11 @@ cdef class HttpConnection(PyProtocol):
         if self.disconnected:
             return self.end(False)
         if self.reader.request is not None:
+            if self.phase != BODY and self.on_head is not None:
+                self.notify_head()
+                if self.transport is None:
+                    # It has aborted.
+                    return 0
             self.enter(BODY, self.limits.body_timeout)
             if self.reader.take_expectation():
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -292,6 +301,13 @@ cdef class HttpConnection(PyProtocol):
         elif self.phase != HEAD:
             self.enter(IDLE, self.limits.keep_alive_timeout)
         self.transport.resume_reading()
+        return 0
+
+    cdef int notify_head(self) except -1:
+        try:
+            self.on_head(self, self.reader.request)
+        except Exception:
+            logger.exception("exception in on_head of %r", self.reader.request)
         return 0
 
     cdef bint may_answer(self, Request request) except -1:
@@ -352,6 +368,7 @@ cdef class HttpConnection(PyProtocol):
         self.transport = None
         self.on_request = None
         self.on_disconnect = None
+        self.on_head = None
         self.stream = None
         return 0
 

@@ -17,6 +17,12 @@ class Application(Protocol):
     def max_body_size(self) -> int:
         """Bytes that the body of a request to it may have."""
 
+    def announce(self, http: HttpConnection, request: Request) -> None:
+        """
+        See a request whose body is still to come; ``handle`` gets it later, unless the client
+        gives up. Not called for those that come in one piece.
+        """
+
     def handle(self, http: HttpConnection, request: Request) -> None:
         """Answer with ``http.respond()`` or ``http.switch()``, now or later."""
 

@@ -418,10 +418,17 @@ class Server:
         """The protocol of a connection whose request is not the usual one (called by its door)."""
         return HttpConnection(
             self._request,
+            on_head=self._announce if self._mounts else None,
             limits=self._limits,
             reactor=self._reactor,
             server_header=self._server_header,
         )
+
+    def _announce(self, http: HttpConnection, request: Request) -> None:
+        for path, application in self._mounts:
+            if request.path.startswith(path):
+                application.announce(http, request)
+                return
 
     def _request(self, http: HttpConnection, request: Request) -> None:
         for path, application in self._mounts:
