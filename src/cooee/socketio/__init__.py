@@ -7,9 +7,11 @@ which every client understands, or :mod:`cooee.socketio.msgpack_parser`.
 
 from cooee.engineio.packet import PacketError
 from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket, SocketOperator
+from cooee.socketio.client_socket import ClientAck, ClientSocket, EmitOperator
 from cooee.socketio.errors import AckTimeout, ConnectError, Disconnected, LimitExceeded
 from cooee.socketio.handshake import Handshake
 from cooee.socketio.limits import Limits
+from cooee.socketio.manager import Manager, connect
 from cooee.socketio.memory import MemoryEngine
 from cooee.socketio.namespace import Namespace, ParentNamespace
 from cooee.socketio.packet import RESERVED_EVENTS, Packet, PacketType
@@ -21,11 +23,15 @@ __all__ = [
     "Ack",
     "AckTimeout",
     "BroadcastOperator",
+    "ClientAck",
+    "ClientSocket",
     "ConnectError",
     "Disconnected",
+    "EmitOperator",
     "Handshake",
     "LimitExceeded",
     "Limits",
+    "Manager",
     "MemoryEngine",
     "Namespace",
     "Packet",
@@ -37,4 +43,5 @@ __all__ = [
     "Server",
     "Socket",
     "SocketOperator",
+    "connect",
 ]

@@ -1,0 +1,75 @@
+from cooee.reactor.core cimport Reactor
+from cooee.socketio.acks cimport AckTable
+from cooee.socketio.listeners cimport Listener
+from cooee.socketio.packet cimport Packet
+from cooee.websocket.outcome cimport Outcome
+
+
+cdef class ClientAck:
+    cdef ClientSocket socket
+    cdef object id
+    cdef Py_ssize_t connection
+    cdef bint sent
+
+
+cdef class ClientSocket:
+    cdef readonly object manager
+    cdef readonly str namespace
+    cdef public object auth
+    cdef public object retries
+    cdef public object ack_timeout
+    # None while it is not connected.
+    cdef readonly str id
+    cdef readonly bint active
+    cdef readonly bint connected
+    cdef readonly bint recovered
+    # Volatile events that were not sent.
+    cdef readonly Py_ssize_t dropped
+    cdef Reactor reactor
+    cdef dict listeners_by_event
+    cdef list any_listeners
+    cdef list any_outgoing
+    cdef AckTable acks
+    cdef long long next_id
+    # Packets for when it is connected; (args, size) of events that came before it was.
+    cdef list send_buffer
+    cdef list receive_buffer
+    cdef Py_ssize_t received_size
+    # With `retries`: events that go out one after another.
+    cdef object queue
+    # By which the server knows it again: its private id, and the last event that it has had.
+    cdef str pid
+    cdef str last_offset
+    # Connections so far.
+    cdef Py_ssize_t connection
+    # Who waits for it to be connected, and why it will not be.
+    cdef Outcome joining
+    cdef object failure
+    # Coroutines of handlers that are under way, and what waits for them.
+    cdef bint ordered
+    cdef Py_ssize_t running
+    cdef object waiting
+    cdef Py_ssize_t waiting_size
+    cdef Py_ssize_t max_waiting
+
+    cpdef int got_packet(self, Packet packet, Py_ssize_t size) except -1
+    cdef int listen(self, object event, object handler, bint once) except -1
+    cdef object send_event(
+        self, tuple args, int kind, object callback, bint volatile_, object timeout
+    )
+    cdef object transmit(self, Packet packet)
+    cdef int enqueue(self, tuple args, int kind, object callback, object timeout) except -1
+    cdef int drain_queue(self, bint force) except -1
+    cdef int got_connect(self, object data) except -1
+    cdef int got_event(self, list args, Py_ssize_t size) except -1
+    cdef int refused(self, object exc) except -1
+    cdef int lost(self, str reason, object description) except -1
+    cdef int forget_acks(self, object error) except -1
+    cdef int leave(self) except -1
+    cdef int settle_joining(self, object error) except -1
+    cdef int handle(self, list args, Py_ssize_t size) except -1
+    cdef int invoke(self, Listener listener, list args, Py_ssize_t skip, Py_ssize_t size) except -1
+    cdef int fire(self, list args) except -1
+    cdef int wait(self, bint local, list args, Py_ssize_t size) except -1
+    cdef int check_waiting(self) except -1
+    cdef int finished(self, Py_ssize_t size) except -1
