@@ -221,6 +221,8 @@ def test_dates_lose_what_javascript_has_not() -> None:
         (Place(1, b"raw"), [1, b"raw"]),
         (bytearray(b"raw"), b"raw"),
         (memoryview(b"raw"), b"raw"),
+        (memoryview(b"r-a-w-")[::2], b"raw"),
+        ([{1}, memoryview(b"r-a-w-")[::2]], [[1], b"raw"]),
         (Text("é"), "é"),
         (Int(5), 5),
         (Float(0.5), 0.5),

@@ -140,19 +140,27 @@ def _read_ext(int code, data):
 cdef object decode = msgspec.msgpack.Decoder(_Fields, ext_hook=_read_ext).decode
 
 
-cdef object write_dates(object value, int room):
-    """Return a copy with dates as notepack.io has them. Those without a time zone stay: text."""
+cdef object rewrite(object value, bint timestamps, int room):
+    """
+    Return a copy with dates as notepack.io has them, unless there are to be timestamps.
+
+    Dates without a time zone stay: they are text. Views of memory with gaps become bytes.
+    """
     cdef int64_t milliseconds
     cdef uint64_t number
     cdef char octets[8]
     cdef int i
     if isinstance(value, dict):
         check_room(room)
-        return {key: write_dates(item, room - 1) for key, item in (<dict> value).items()}
+        return {
+            key: rewrite(item, timestamps, room - 1) for key, item in (<dict> value).items()
+        }
     if isinstance(value, (list, tuple)):
         check_room(room)
-        return [write_dates(item, room - 1) for item in value]
-    if not PyDateTime_Check(value) or value.tzinfo is None:
+        return [rewrite(item, timestamps, room - 1) for item in value]
+    if isinstance(value, memoryview):
+        return bytes(value)
+    if timestamps or not PyDateTime_Check(value) or value.tzinfo is None:
         return value
     delta = value - EPOCH
     milliseconds = <int64_t> DAY * timedelta_days(delta)
@@ -268,11 +276,15 @@ cdef class Encoder:
         cdef object data = packet.data
         if inspect(<PyObject *> data, self.max_depth) & FOREIGN:
             data = convert(data, self.enc_hook, KEPT)
-            # Not again: this walk refuses what is nested too deep as well.
-            if not self.timestamps:
-                data = write_dates(data, self.max_depth)
+            # Not inspected again: this walk refuses what is nested too deep as well.
+            data = rewrite(data, self.timestamps, self.max_depth)
         if not is_payload(packet.kind, data):
             raise wrong_payload(packet.kind, data)
+        try:
+            return encode(Fields(packet.kind, data, packet.namespace, packet.id))
+        except BufferError:
+            # A view with gaps; dates are as they should be.
+            data = rewrite(data, True, self.max_depth)
         return encode(Fields(packet.kind, data, packet.namespace, packet.id))
 
 

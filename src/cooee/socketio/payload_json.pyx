@@ -107,7 +107,9 @@ cdef object read_json(const char *data, Py_ssize_t size, int max_depth):
         raise PacketError(INVALID_DATA, f"payload not UTF-8: {exc.reason}") from None
     except RecursionError:
         # Ours, and not of the depth: the caller stands too near to the interpreter's own limit.
-        raise PacketError(MESSAGE_TOO_BIG, "payload nested deeper than the stack allows (max_depth)") from None
+        raise PacketError(
+            MESSAGE_TOO_BIG, "payload nested deeper than the stack allows (max_depth)"
+        ) from None
     finally:
         window.data = NULL
         window.size = 0
