@@ -569,6 +569,7 @@ class _Mount:
 
     def __init__(self, io: Server) -> None:
         self.max_body_size = io.engine.max_body_size
+        self.announce = io.engine.announce
         self.handle = io.engine.handle
         self.close = io._shut
 
