@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.drivers import driver  # noqa: F401
 
 from cooee.reactor import get_reactor
 from cooee.socketio import Server
