@@ -84,6 +84,11 @@ class Program:
         assert self._process.stdout is not None
         return self._process.stdout.read().decode()
 
+    def stop_reading(self) -> None:
+        """Close our end of its standard output."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
     def errors(self) -> str:
         """What it has written to standard error."""
         self._errors.seek(0)

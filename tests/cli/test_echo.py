@@ -59,6 +59,26 @@ def test_shows_messages() -> None:
         assert program.end() == 0
 
 
+def test_goes_on_when_nobody_reads_what_it_shows() -> None:
+    with Program(*LOCAL, "-v") as program:
+        with connect(started(program)) as peer:
+            program.stop_reading()
+            for number in range(3):
+                peer.send(f"{number}")
+                assert peer.recv() == f"{number}"
+        assert program.end() == 0
+        assert program.errors() == ""
+
+
+def test_shows_what_the_terminal_has_no_letters_for() -> None:
+    with Program(*LOCAL, "-v", env={"PYTHONIOENCODING": "ascii"}) as program:
+        with connect(started(program)) as peer:
+            peer.send("世界")
+            program.wait_for(r"^###### \\u4e16\\u754c$")
+            assert peer.recv() == "世界"
+        assert program.end() == 0
+
+
 def test_limits_messages() -> None:
     with Program(*LOCAL, "--max-message-size", "1K") as program:
         with connect(started(program)) as peer:

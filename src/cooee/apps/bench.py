@@ -155,7 +155,7 @@ class Load:
         return Report(
             messages=messages,
             seconds=round(seconds, 3),
-            rate=round(messages / seconds, 1),
+            rate=round(messages / seconds, 1) if seconds else 0.0,
             latency=latency,
             errors=dict(self.errors),
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cooee import Request, Server, Session
+from cooee.apps.output import print_line
 from cooee.apps.readable import readable
 
 __all__ = ["EchoServer"]
@@ -60,7 +61,7 @@ class EchoServer(Server):
             high_water=high_water,
             **options,
         )
-        self._show = show or _show
+        self._show = show or print_line
         self.on("connection", self._connected_verbosely if verbose else self._connected)
 
     def _connected(self, session: Session, request: Request) -> None:
@@ -109,7 +110,3 @@ def _echo(session: Session, high_water: int) -> Callable[[str | bytes], None]:
 
 def _url(host: str, port: int) -> str:
     return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
-
-
-def _show(line: str) -> None:
-    print(line, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cooee import CloseEvent, ErrorEvent, Event, MessageEvent, WebSocket
+from cooee.apps.output import print_line
 from cooee.apps.readable import readable
 from cooee.protocol.close import describe_close
 from cooee.protocol.errors import CooeeError
@@ -47,7 +48,7 @@ class Hello:
         self.finished = False
         self.error: Exception | None = None
         self._done = done
-        self._show = show or _show
+        self._show = show or print_line
         self._echoed = False
         self._ws = ws = WebSocket(url)
         ws.binary_type = "arraybuffer"
@@ -88,7 +89,3 @@ class Hello:
             self._timer.cancel()
             if self._done is not None:
                 self._done(self.error)
-
-
-def _show(line: str) -> None:
-    print(line, flush=True)

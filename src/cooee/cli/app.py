@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from typing import Annotated
 
 import typer
@@ -41,5 +43,8 @@ def options(
         ),
     ] = False,
 ) -> None:
+    # What a peer sends need not be in the terminal's character set.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     # What goes wrong is told by the commands; those that serve turn the log on.
     logging.getLogger("cooee").addHandler(logging.NullHandler())

@@ -11,6 +11,7 @@ import typer
 from cooee import connect as open_connection
 from cooee.apps.connect import Conversation
 from cooee.apps.echo import DEFAULT_MAX_MESSAGE_SIZE
+from cooee.apps.output import silence
 from cooee.apps.readable import readable_text
 from cooee.cli.terminal import Terminal
 from cooee.cli.values import fail, size
@@ -68,7 +69,7 @@ def connect(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        # Whoever read what we wrote has gone.
+        silence()
         raise typer.Exit(1) from None
     except (CooeeError, ValueError, OSError) as exc:
         fail(f"cannot connect to {url}: {exc}")
