@@ -1,0 +1,63 @@
+// Node's Socket.IO server, with the same application as `application` in serving.py.
+//
+// Prints its port; then obeys one command a line, and prints it back when it is done:
+//   stop    stop listening and cut all connections
+//   start   listen again, on the same port, knowing nobody
+//   cut     cut the connections beneath, without a word
+//   emit    emit the event `news` to everybody in /
+// The end of its input is its own.
+"use strict";
+
+const readline = require("node:readline");
+const { Server } = require("socket.io");
+
+let io;
+let port = 0;
+
+function connected(socket) {
+  socket.on("echo", (...args) => socket.emit("echo", ...args));
+  socket.on("answer", (...args) => args.pop()(...args));
+  socket.on("ask", (...args) =>
+    socket.emit("question", ...args, (...got) => socket.emit("asked", ...got)));
+  socket.on("auth", () => socket.emit("auth", socket.handshake.auth));
+  socket.on("kick", () => socket.disconnect());
+  socket.on("drop", () => socket.conn.close());
+}
+
+function start(done) {
+  io = new Server({ connectionStateRecovery: {}, serveClient: false });
+  for (const name of ["/", "/other", "/closed"]) {
+    io.of(name).on("connection", connected);
+  }
+  io.of("/closed").use((socket, next) => {
+    if (socket.handshake.auth.token === "open sesame") return next();
+    const error = new Error("not for you");
+    error.data = { because: "token" };
+    next(error);
+  });
+  const http = require("node:http").createServer();
+  io.attach(http);
+  http.listen(port, "127.0.0.1", () => {
+    port = http.address().port;
+    done();
+  });
+}
+
+const commands = {
+  stop: (done) => io.close(done),
+  start,
+  cut: (done) => {
+    for (const client of Object.values(io.engine.clients)) client.transport.socket?._socket?.destroy();
+    done();
+  },
+  emit: (done) => {
+    io.emit("news", "of the day");
+    done();
+  },
+};
+
+start(() => console.log(port));
+readline
+  .createInterface({ input: process.stdin })
+  .on("line", (line) => commands[line](() => console.log(JSON.stringify(line))))
+  .on("close", () => process.exit(0));
