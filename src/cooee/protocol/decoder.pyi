@@ -2,7 +2,7 @@ from typing import Literal
 
 from typing_extensions import Buffer
 
-Event = (
+_Event = (
     tuple[Literal["message"], str | bytes]
     | tuple[Literal["ping", "pong"], bytes]
     | tuple[Literal["close"], int, str]
@@ -14,4 +14,4 @@ class Decoder:
     ) -> None: ...
     @property
     def ended(self) -> bool: ...
-    def feed(self, data: Buffer, *, direct: bool = False) -> list[Event]: ...
+    def feed(self, data: Buffer, *, direct: bool = False) -> list[_Event]: ...
