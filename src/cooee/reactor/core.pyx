@@ -37,6 +37,10 @@ cdef enum:
     ROUNDS = 8
 
 
+# Seconds: 31 years. What the system is asked to wait has limits of its own.
+cdef double FOREVER = 1e9
+
+
 cdef class Reactor:
     """
     One set of sockets and timers, driven by asyncio, by :meth:`run` or by :meth:`poll`.
@@ -120,7 +124,7 @@ cdef class Reactor:
             RuntimeError: When it is running already or an asyncio loop drives it.
             KeyboardInterrupt: On Ctrl-C.
         """
-        if self.running:
+        if self.running or (self.dispatching and self.loop is None):
             raise RuntimeError("the reactor is running already")
         if self.loop is not None and not self.hosted:
             raise RuntimeError("run() on a reactor that an asyncio loop drives")
@@ -255,11 +259,20 @@ cdef class Reactor:
             self.schedule()
 
     def call_soon_threadsafe(self, callback, *args):
-        """As :meth:`call_soon`, from any thread; wakes the reactor up."""
+        """
+        As :meth:`call_soon`, from any thread; wakes the reactor up.
+
+        Raises:
+            RuntimeError: The reactor is closed.
+        """
         self.inbox.append((callback, args))
-        # A full pipe wakes just as well.
-        with contextlib.suppress(BlockingIOError):
+        try:
             self.waker.send(b"\0")
+        except BlockingIOError:
+            pass  # A full pipe wakes just as well.
+        except OSError:
+            self.inbox.clear()
+            raise RuntimeError("the reactor is closed") from None
 
     def call_later(self, delay, callback, *args, ref=True):
         """
@@ -271,7 +284,10 @@ cdef class Reactor:
         return self.set_timer(delay, callback, args, ref)
 
     cdef Timer set_timer(self, double delay, object callback, tuple args, bint ref):
-        cdef Timer timer = self.timers.add(self.clock() + delay, callback, args, ref)
+        cdef Timer timer
+        # Written so that what is not a number is due at once.
+        delay = min(delay, FOREVER) if delay > 0 else 0
+        timer = self.timers.add(self.clock() + delay, callback, args, ref)
         if timer.index == 0:
             self.arm(timer.when)
         return timer

@@ -16,6 +16,9 @@ from cooee.reactor.stream cimport Listener, Stream, cooee_block
 cdef enum:
     PIECES = 64
 
+# Seconds. Selectors count in milliseconds, some of them in 32 bits.
+LONGEST_WAIT = 3600.0
+
 HAS_SENDMSG = hasattr(socket.socket, "sendmsg")
 
 
@@ -52,7 +55,7 @@ cdef class PortableReactor(Reactor):
             # The loop watches; its callbacks bring the events.
             return 0
         if self.timers.entries:
-            due = max(0.0, self.timers.first() - self.clock())
+            due = min(max(0.0, self.timers.first() - self.clock()), LONGEST_WAIT)
             timeout = due if timeout < 0 else min(timeout, due)
         for key, mask in self.selector.select(None if timeout < 0 else timeout):
             handle = key.data

@@ -142,8 +142,8 @@ class _Lookup:
         self.finish(addresses, failure)
 
     def finish(self, addresses: list[Address], failure: OSError | None) -> None:
-        # OSError: the reactor is closed by now, and nobody waits.
-        with contextlib.suppress(OSError):
+        # RuntimeError: the reactor is closed by now, and nobody waits.
+        with contextlib.suppress(RuntimeError):
             self._reactor.call_soon_threadsafe(self._resolution.finish, addresses, failure)
 
 

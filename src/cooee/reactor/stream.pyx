@@ -76,6 +76,10 @@ cdef class PyProtocol(Protocol):
         stream: The :class:`Stream`, set before :meth:`connection_made` is called.
     """
 
+    def __dealloc__(self):
+        # Without it Cython 3.3 takes over the base's, which leaves weak references dangling.
+        pass
+
     cdef int on_made(self) except -1:
         self.connection_made()
         return 0
@@ -310,7 +314,7 @@ cdef class Stream(Handle):
             sent = self.reactor.sys_send(self)
             if sent == FAILED:
                 # What is queued can go nowhere.
-                if self.ended:
+                if self.ended or self.paused:
                     return self.lose(self.reactor.sys_error())
                 # The reading side learns why.
                 cooee_outq_clear(&self.out)
