@@ -12,7 +12,17 @@ import pytest
 from tests.drivers import PATIENCE, Driver, driver  # noqa: F401
 from tests.rawserver import BlackHole, RawServer, random_path, unused_port
 
-from cooee.reactor import Address, Dial, PyProtocol, Reactor, Stream, dial, dial_unix, get_reactor
+from cooee.reactor import (
+    Address,
+    DefaultReactor,
+    Dial,
+    PyProtocol,
+    Reactor,
+    Stream,
+    dial,
+    dial_unix,
+    get_reactor,
+)
 from cooee.reactor.dial import interleave
 
 
@@ -322,6 +332,19 @@ def test_cancel_when_over(server: RawServer) -> None:
     reactor.run()
     cancelled(one)
     assert result.connected
+
+
+def test_closed_reactor(server: RawServer) -> None:
+    reactor = DefaultReactor()
+    gate, result = Gate(), Result()
+    dial(reactor, "127.0.0.1", server.port, result, gate=gate)
+    reactor.run()
+    reactor.close()
+    gate.proceed()
+    assert result.error.errno == errno.ECANCELED
+    with pytest.raises(RuntimeError, match="the reactor is closed"):
+        dial(reactor, "127.0.0.1", server.port, result)
+    assert not server.waiting()
 
 
 def test_callback_that_raises(server: RawServer, caplog: pytest.LogCaptureFixture) -> None:

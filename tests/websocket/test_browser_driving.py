@@ -220,7 +220,9 @@ def test_loop_that_ends_with_sockets_open(url: str) -> None:
         ws = cooee.WebSocket(url)
         ws.onopen = lambda event: opened.set()
         await opened.wait()
+        ws.onclose = lambda event: cooee.WebSocket(url)
         cooee.WebSocket(url)
+        # This one waits for its turn, which comes when that one is closed.
         cooee.WebSocket(url)
         await asyncio.sleep(0)
 

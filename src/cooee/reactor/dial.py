@@ -45,6 +45,8 @@ class Dial:
         happy_eyeballs_delay: float,
         gate: Gate | None,
     ) -> None:
+        if reactor.closed:
+            raise RuntimeError("the reactor is closed")
         self.remaining = timeout
         self._reactor = reactor
         self._name = name
@@ -150,6 +152,9 @@ class Dial:
             self._finish(None, self._combined_error())
 
     def _attempt(self, address: Address) -> Attempt:
+        if self._reactor.closed:
+            # Being closed, it lets what was waiting go on, which must not open anything.
+            raise OSError(errno.ECANCELED, "the reactor is closed")
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
@@ -241,6 +246,7 @@ def dial(
         A :class:`Dial`, which can be cancelled.
 
     Raises:
+        RuntimeError: The reactor is closed.
         ValueError: A port is not 0 to 65535; `local_addr` is a name, or of another family than
             asked for.
     """

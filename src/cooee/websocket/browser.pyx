@@ -371,8 +371,8 @@ cdef class WebSocket(Connection):
             error = self.closed_error() if self.error is None else self.error
             if self.listeners.has("error"):
                 self.listeners.fire(error_event(self, error))
-            else:
-                # Where a browser has its console.
+            elif not self.reactor.closed:
+                # Where a browser has its console. A program that ends its loop knows.
                 logger.warning("WebSocket %s failed: %s", self.url, error)
         # 3. Fire an event named close: was_clean if closed cleanly, the connection close code and
         # reason.

@@ -95,6 +95,7 @@ class Opening(PyProtocol):
 
     Raises:
         NotSupportedError: The URL's scheme is wss.
+        RuntimeError: The reactor is closed.
         ValueError: The options do not make a valid request.
     """
 
@@ -124,6 +125,8 @@ class Opening(PyProtocol):
         self._dial: Dial | None = None
         self._timer: Timer | None = None
         timeout = options.open_timeout
+        if reactor.closed:
+            raise RuntimeError("the reactor is closed")
         if options.sock is not None:
             stream = adopt(reactor, options.sock)
             # The protocol at once, so that whatever happens to the stream is told to it.
