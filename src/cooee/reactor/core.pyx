@@ -35,6 +35,9 @@ cdef enum:
     # Times the ready set is asked again before the host loop gets its turn: with one round a
     # message costs an eighth more than with eight.
     ROUNDS = 8
+    # Times a round sends what sending has led to: a handler that writes whenever all is sent could
+    # go on for as long as its peer keeps up.
+    PASSES = 8
 
 
 # Seconds: 31 years. What the system is asked to wait has limits of its own.
@@ -158,6 +161,9 @@ cdef class Reactor:
         brings in an asyncio loop of its own with the first coroutine and lets it go with the last.
         """
         if self.loop is None:
+            if self.closed:
+                coro.close()
+                raise RuntimeError("the reactor is closed")
             self.hosted = True
             self.adopt_loop(asyncio.new_event_loop())
         task = self.loop.create_task(coro)
@@ -208,10 +214,21 @@ cdef class Reactor:
         self.stop_if_idle()
 
     def close(self):
-        """Close every socket without a word to the peer, drop timers and callbacks. Idempotent."""
+        """
+        Close every socket without a word to the peer, drop timers and callbacks. Idempotent.
+
+        Protocols learn of the end of their streams: before this returns or, when a callback calls
+        it, as soon as that has returned.
+
+        Raises:
+            RuntimeError: When called from a coroutine or callback while :meth:`run` or
+                :meth:`poll` has brought in an asyncio loop, which cannot end from within.
+        """
         cdef Handle handle
         if self.closed:
             return
+        if self.hosted and self.loop.is_running():
+            raise RuntimeError("close() from within the reactor's own asyncio loop")
         self.closed = True
         if self.hosted:
             for task in list(self.tasks):
@@ -219,20 +236,36 @@ cdef class Reactor:
             if self.tasks:
                 self.loop.run_until_complete(asyncio.gather(*self.tasks, return_exceptions=True))
             self.unhost()
-        while self.newest != NULL:
-            handle = <Handle> self.newest
-            handle.shut()
-        self.waker.close()
+        outside = not self.dispatching
+        self.dispatching = True
+        try:
+            while self.newest != NULL:
+                handle = <Handle> self.newest
+                handle.shut()
+            self.waker.close()
+            self.drop_callbacks()
+            if self.loop is not None and self.loop.is_closed():
+                # Whoever waits, waits on that loop, and would not be woken.
+                self.lost.clear()
+                self.grave.clear()
+            elif outside:
+                self.settle()
+                # What those that were told have asked for.
+                self.settle()
+        finally:
+            self.dispatching = not outside
+            self.drop_callbacks()
         if self.loop is not None:
             self.detach()
             reactors.pop(self.loop, None)
             self.loop = None
+        self.dirty.clear()
+        self.close_system()
+
+    def drop_callbacks(self):
         for timer in list(self.timers.entries):
             (<Timer> timer).cancel()
         self.soon.clear()
-        self.dirty.clear()
-        self.lost.clear()
-        self.close_system()
 
     cdef int close_system(self) except -1:
         return 0
@@ -288,7 +321,7 @@ cdef class Reactor:
         # Written so that what is not a number is due at once.
         delay = min(delay, FOREVER) if delay > 0 else 0
         timer = self.timers.add(self.clock() + delay, callback, args, ref)
-        if timer.index == 0:
+        if timer.index == 0 and not self.closed:
             self.arm(timer.when)
         return timer
 
@@ -326,7 +359,7 @@ cdef class Reactor:
                     break
         finally:
             self.end_dispatch()
-        if self.woke_tasks or self.soon:
+        if self.woke_tasks or self.soon or self.dirty or self.lost:
             # What those tasks send goes out at the end of the loop's turn, not one turn later.
             self.woke_tasks = False
             self.schedule()
@@ -341,6 +374,9 @@ cdef class Reactor:
             self.dirty.append(self.current)
             self.current = None
             self.schedule()
+        if self.timers.entries and not self.closed:
+            # Ctrl-C may have come between waking up for the first and calling it.
+            self.arm(self.timers.first())
         return 0
 
     cdef bint fresh(self) noexcept:
@@ -352,6 +388,7 @@ cdef class Reactor:
         cdef Timer timer
         cdef list handles
         cdef Py_ssize_t pending
+        cdef int pass_
         while self.timers.entries and self.timers.first() <= self.now:
             timer = self.timers.pop()
             self.invoke(timer.callback, timer.args)
@@ -361,7 +398,9 @@ cdef class Reactor:
             pending -= 1
             callback, args = self.soon.popleft()
             self.invoke(callback, args)
-        while self.dirty or self.lost:
+        for pass_ in range(PASSES):
+            if not (self.dirty or self.lost):
+                break
             handles = self.dirty
             self.dirty = []
             try:
@@ -380,7 +419,7 @@ cdef class Reactor:
                 self.lost = handles + self.lost
                 raise
         self.grave.clear()
-        if self.timers.entries:
+        if self.timers.entries and not self.closed:
             self.arm(self.timers.first())
         return 0
 
@@ -412,7 +451,7 @@ cdef class Reactor:
             self.settle()
         finally:
             self.end_dispatch()
-        if self.soon:
+        if self.soon or self.dirty or self.lost:
             self.schedule()
         self.stop_if_idle()
 
@@ -423,7 +462,7 @@ cdef class Reactor:
             self.keep_polling()
 
     cdef int keep_polling(self) except -1:
-        """Under an asyncio loop, busy polling means not to let that block; others get their turns."""
+        """Under an asyncio loop, busy polling means not to let that block; others get turns."""
         if self.busy_poll > 0 and not self.spinning and self.loop is not None and self.fresh():
             self.spinning = True
             self.loop.call_soon(self.spin)
@@ -598,9 +637,14 @@ cdef class Watch(Handle):
 
     def close(self):
         """Stop watching; the descriptor stays open. Idempotent."""
+        self.shut()
+
+    cdef int shut(self) except -1:
+        cdef object keep = self  # noqa: F841
         if self.fd >= 0:
             self.leave()
             self.fd = -1
+        return 0
 
 
 def watch_readable(Reactor reactor, sock, callback):
