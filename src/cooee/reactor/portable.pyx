@@ -5,6 +5,7 @@ Attached to an asyncio loop it has the loop watch each socket, for want of a set
 be watched. Its one difference: while reading is paused, a reset by the peer goes unnoticed.
 """
 
+import asyncio
 import contextlib
 import selectors
 import socket
@@ -15,6 +16,8 @@ from cooee.reactor.stream cimport Listener, Stream, cooee_block
 
 cdef enum:
     PIECES = 64
+    # Times one connection may receive in a row, so that others get their turns.
+    DRAINS = 8
 
 # Seconds. Selectors count in milliseconds, some of them in 32 bits.
 LONGEST_WAIT = 3600.0
@@ -29,6 +32,9 @@ cdef class PortableReactor(Reactor):
     cdef object error
     cdef object alarm
     cdef double armed
+    # The loop is not asyncio's own, which tells of a state for as long as it lasts.
+    cdef bint told_once
+    cdef Py_ssize_t received
 
     def __cinit__(self, loop=None):
         self.selector = selectors.DefaultSelector()
@@ -73,14 +79,31 @@ cdef class PortableReactor(Reactor):
         try:
             self.now = self.last_event = self.clock()
             handle.ready(events)
+            if self.told_once:
+                self.drain(handle)
             self.settle()
         finally:
             self.end_dispatch()
-        if self.woke_tasks or self.soon:
+        if self.woke_tasks or self.soon or self.dirty or self.lost:
             self.woke_tasks = False
             self.schedule()
         self.keep_polling()
         self.stop_if_idle()
+
+    cdef int drain(self, Handle handle) except -1:
+        """
+        Receive until there is nothing.
+
+        libuv tells of a reset once: of one that comes close behind the last bytes it says no more
+        than of those.
+        """
+        cdef int round_ = 0
+        while self.received > 0 and round_ < DRAINS and handle.fd >= 0:
+            self.received = 0
+            round_ += 1
+            handle.ready(READ)
+        self.received = 0
+        return 0
 
     def ring(self):
         """The asyncio loop's clock reached the first timer."""
@@ -99,6 +122,7 @@ cdef class PortableReactor(Reactor):
         return 0
 
     cdef int attach(self, object loop) except -1:
+        self.told_once = not isinstance(loop, asyncio.SelectorEventLoop)
         cdef void *at = self.newest
         for key in list(self.selector.get_map().values()):
             self.selector.unregister(key.fileobj)
@@ -158,7 +182,8 @@ cdef class PortableReactor(Reactor):
         else:
             view = <unsigned char[:self.buffer_size]> self.buffer
         try:
-            return stream.sock.recv_into(view)
+            self.received = stream.sock.recv_into(view)
+            return self.received
         except (BlockingIOError, InterruptedError):
             return WOULD_BLOCK
         except OSError as exc:

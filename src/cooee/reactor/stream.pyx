@@ -361,16 +361,21 @@ cdef class Stream(Handle):
 
     cdef int lose(self, object exc) except -1:
         """Close the descriptor; the protocol is told at the end of the round."""
+        if self.fd >= 0:
+            self.error = exc
+            self.shut()
+        return 0
+
+    cdef int shut(self) except -1:
         if self.fd < 0:
             return 0
         self.is_closing = True
         self.dirty = False
         self.blocked = False
         self.direct_size = 0
-        self.error = exc
         cooee_outq_clear(&self.out)
         self.reactor.lost.append(self)
-        self.shut()
+        Handle.shut(self)
         if not self.reactor.dispatching:
             self.reactor.schedule()
         return 0
