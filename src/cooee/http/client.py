@@ -224,6 +224,7 @@ class _Connection(PyProtocol):
         self._body: list[bytes] = []
         self._body_size = 0
         self._complete = False
+        self._keep = False
         self._error: str | None = None
 
     def start(self, exchange: Exchange, request: bytes) -> None:
@@ -304,7 +305,7 @@ class _Connection(PyProtocol):
             Headers.from_wire(self._fields),
             b"".join(self._body),
         )
-        if keep and self._parser.should_keep_alive():
+        if keep and self._keep:
             found = _keep_alive_timeout(answer.headers.get("Keep-Alive") or "")
             if found is not None:
                 self._expires = self._client.reactor.time() + int(found[1]) - _MARGIN
@@ -345,6 +346,8 @@ class _Connection(PyProtocol):
     def on_message_complete(self) -> None:
         if self._status:
             self._complete = True
+            # Forgotten once the parser is through.
+            self._keep = self._parser.should_keep_alive()
 
     def _refuse(self, error: str) -> None:
         self._error = error
