@@ -388,7 +388,7 @@ cdef class Reactor:
         cdef Timer timer
         cdef list handles
         cdef Py_ssize_t pending
-        cdef int pass_
+        cdef int _
         while self.timers.entries and self.timers.first() <= self.now:
             timer = self.timers.pop()
             self.invoke(timer.callback, timer.args)
@@ -398,7 +398,7 @@ cdef class Reactor:
             pending -= 1
             callback, args = self.soon.popleft()
             self.invoke(callback, args)
-        for pass_ in range(PASSES):
+        for _ in range(PASSES):
             if not (self.dirty or self.lost):
                 break
             handles = self.dirty
@@ -640,7 +640,7 @@ cdef class Watch(Handle):
         self.shut()
 
     cdef int shut(self) except -1:
-        cdef object keep = self  # noqa: F841
+        cdef object _keep = self
         if self.fd >= 0:
             self.leave()
             self.fd = -1
