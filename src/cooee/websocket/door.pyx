@@ -88,6 +88,17 @@ cdef inline bint is_plain(const char *text, Py_ssize_t size, char lowest) noexce
     return True
 
 
+cdef inline bint is_host(const char *text, Py_ssize_t size) noexcept:
+    """Whether it is a host and port of the usual characters, a subset of the permitted."""
+    cdef Py_ssize_t index
+    cdef char c
+    for index in range(size):
+        c = text[index]
+        if not (is_alphanumeric(c) or b"-" <= c <= b"." or c == b":" or c == b"[" or c == b"]"):
+            return False
+    return True
+
+
 cdef inline bint is_key(const char *text, Py_ssize_t size) noexcept:
     """Whether it is the base64 form of 16 bytes."""
     cdef Py_ssize_t index
@@ -137,6 +148,8 @@ cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char 
             return 0
         field = 0
         if name == 4 and same(at, name, b"host"):
+            if not is_host(value, length):
+                return 0
             field = HOST
         elif name == 7 and same(at, name, b"upgrade"):
             if not same(value, length, b"websocket"):
