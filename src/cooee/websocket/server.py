@@ -294,10 +294,7 @@ class Server:
 
         For scripts: inside asyncio use ``serve_forever``. A second Ctrl-C ends it at once.
         """
-        if self._reactor is None:
-            self.start()
-        reactor = self._reactor
-        assert reactor is not None
+        reactor = get_reactor() if self._reactor is None else self._reactor
 
         def terminate(number: int, frame: FrameType | None) -> None:
             reactor.call_soon_threadsafe(self.close)
@@ -305,6 +302,9 @@ class Server:
         main = threading.current_thread() is threading.main_thread()
         previous = signal.signal(signal.SIGTERM, terminate) if main else None
         try:
+            # Signals may come as soon as it says that it is listening.
+            if self._reactor is None:
+                self.start()
             reactor.run(until=lambda: self._closed.done)
         except KeyboardInterrupt:
             self.close()
