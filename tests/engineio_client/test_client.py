@@ -149,6 +149,38 @@ def test_too_large_a_message(serving: Serve, clients: Clients) -> None:
         assert (kind, reason) == ("closed", "transport error")
 
 
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_server_that_takes_too_little(serving: Serve, clients: Clients, transport: str) -> None:
+    server = serving(**LONG)
+    client, events = clients.connect(
+        server.address[1], transports=[transport], max_buffered=100_000, high_water=1000
+    )
+    assert events.take() == ("opened",)
+
+    def send_much() -> None:
+        # More than the system's buffers have room for, before anything can be read.
+        for _ in range(200):
+            client.send("x" * 90_000)
+        assert client.send("more") is None
+
+    clients.driver.call(send_much)
+    kind, reason, _ = events.take()
+    assert kind == "closed"
+    assert reason in ("transport error", "transport close")
+
+
+def test_awaiting_what_is_sent(serving: Serve, clients: Clients) -> None:
+    server = serving(**LONG)
+    for transport in ("polling", "websocket"):
+        client, events = clients.connect(server.address[1], transports=[transport], high_water=1000)
+        assert events.take() == ("opened",)
+        waits = clients.driver.call(client.send, "x" * 500_000)
+        if waits is not None:
+            clients.driver.until(lambda one=waits: one.done)
+        assert client.buffered_amount <= 1000
+        assert events.take() == ("received", "x" * 500_000)
+
+
 @pytest.mark.parametrize(
     "options", [{"transports": []}, {"transports": ["pigeon"]}, {"max_message_size": -1}]
 )

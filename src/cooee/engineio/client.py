@@ -27,6 +27,7 @@ from cooee.engineio.cookies import CookieJar
 from cooee.engineio.handshake import Handshake
 from cooee.engineio.packet import Packet, PacketError, PacketType
 from cooee.engineio.payload import fitting_packets
+from cooee.protocol.errors import ConnectionClosed
 from cooee.protocol.headers import Headers
 from cooee.protocol.urls import URL, parse_url
 from cooee.reactor import Reactor, Timer, get_reactor
@@ -270,7 +271,11 @@ class Client:
             assert session is not None
             if session.ready_state != 1 or self.state is not ClientState.OPEN:
                 return None
-            waits = session.send(packet)
+            try:
+                waits = session.send(packet)
+            except ConnectionClosed:
+                # The server takes too little (max_buffered); the end is about to be reported.
+                return None
             return waits if isinstance(waits, Outcome) else None
         if self.state in (ClientState.CLOSING, ClientState.CLOSED):
             return None

@@ -12,6 +12,7 @@ A transport reports to its owner, the client, until the owner closes it; then it
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 from collections.abc import Callable, Iterable
@@ -52,7 +53,6 @@ __all__ = [
 _CLOSE_TIMEOUT: Final = 10.0
 # Characters of an answer that an error's text shows.
 _SHOWN: Final = 200
-_WEBSOCKET_OPEN: Final = 1
 
 
 class TransportFailure(TransportError):
@@ -441,11 +441,10 @@ class WebSocketTransport(Transport):
         """Send packets, when ``writable``."""
         session = self.session
         assert session is not None
-        for packet in packets:
-            if session.ready_state != _WEBSOCKET_OPEN:
-                # Its end is about to be reported.
-                return
-            session.send(encode_packet(packet))
+        # Its end is about to be reported, if it is not open any more.
+        with contextlib.suppress(ConnectionClosed):
+            for packet in packets:
+                session.send(encode_packet(packet))
 
     def close(self) -> None:
         """Start the closing handshake, or give up connecting."""
