@@ -1,6 +1,7 @@
 """What every test gets: a leak check, the peers, and a summary of the peers that were missing."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
 
@@ -22,6 +23,11 @@ settings.register_profile(
 # `make sanitize`, where everything takes several times as long.
 settings.register_profile("sanitize", deadline=None, print_blob=True, max_examples=15)
 settings.load_profile("default")
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and with them the programs
+# that they start to be ended by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PASSED = pytest.StashKey[bool]()
 
