@@ -123,6 +123,7 @@ def test_drain_handlers_that_raise(serve: Serve, caplog: pytest.LogCaptureFixtur
     client, session = serving.accept()
     # More than the system takes at once.
     serving.call(session.send, bytes(20_000_000))
+    serving.until(lambda: session.buffered_amount > 0)
     assert len(client.receive_message()) == 20_000_000
     assert client.wait_closed() == (1011, "internal error")
     assert "no such luck" in caplog.text
