@@ -12,7 +12,16 @@ import pytest
 from tests.drivers import PATIENCE, Driver
 from tests.reactor.streams import Recorder
 
-from cooee.reactor import DefaultReactor, Reactor, adopt, get_reactor, poll, run, watch_readable
+from cooee.reactor import (
+    DefaultReactor,
+    PyProtocol,
+    Reactor,
+    adopt,
+    get_reactor,
+    poll,
+    run,
+    watch_readable,
+)
 
 
 @pytest.fixture(params=["run", "poll"])
@@ -229,6 +238,39 @@ def test_what_a_coroutine_writes_goes_out(reactor: Reactor, drive: Callable[...,
     task = reactor.spawn(write())
     drive(lambda: task.done() and stream.buffered_amount == 0)
     assert theirs.recv(100) == b"onetwo"
+    stream.close()
+    theirs.close()
+
+
+def test_one_poll_is_enough_for_an_answer(reactor: Reactor) -> None:
+    """An event wakes a task, that another one; what they write is sent. A frame is a long time."""
+    ours, theirs = socket.socketpair()
+    received: list[asyncio.Future[bytes]] = []
+
+    class Waking(PyProtocol):
+        def data_received(self, data: bytes) -> None:
+            received.pop().set_result(data)
+
+    async def receive() -> bytes:
+        received.append(asyncio.get_running_loop().create_future())
+        return await received[0]
+
+    async def echo() -> None:
+        while True:
+            stream.write(await asyncio.ensure_future(receive()))
+
+    stream = adopt(reactor, ours)
+    stream.protocol = Waking()
+    task = reactor.spawn(echo())
+    reactor.poll()
+    theirs.setblocking(False)
+    for n in range(5):
+        theirs.send(b"%d" % n)
+        assert reactor.poll() == 1
+        assert theirs.recv(10) == b"%d" % n
+    assert reactor.poll() == 0
+    task.cancel()
+    reactor.poll()
     stream.close()
     theirs.close()
 

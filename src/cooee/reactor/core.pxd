@@ -45,6 +45,8 @@ cdef class Reactor:
     cdef bint woke_tasks
     cdef bint scheduled
     cdef bint spinning
+    # Events so far.
+    cdef Py_ssize_t handled
     cdef bint hosted
     cdef bint running
     # The handle whose event is being handled: it is flushed when its turn ends.

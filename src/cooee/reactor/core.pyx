@@ -35,6 +35,9 @@ cdef enum:
     # Times the ready set is asked again before the host loop gets its turn: with one round a
     # message costs an eighth more than with eight.
     ROUNDS = 8
+    # Further turns of a hosted loop in one poll(): the task that an event has woken runs in the
+    # first, one that this wakes in the second, and what they send goes out at the end of it.
+    STEPS = 3
     # Times a round sends what sending has led to: a handler that writes whenever all is sent could
     # go on for as long as its peer keeps up.
     PASSES = 8
@@ -106,15 +109,23 @@ cdef class Reactor:
             RuntimeError: When called from a callback, on a closed reactor, or on one that a
                 running asyncio loop drives.
         """
+        cdef Py_ssize_t before = self.handled
         if self.hosted and not self.loop.is_running():
-            self.loop.call_soon(self.loop.stop)
+            self.loop.call_soon(self.stop_after, STEPS)
             self.loop.run_forever()
             if not self.tasks and not self.alive():
                 self.unhost()
-            return 0
+            return self.handled - before
         if self.loop is not None:
             raise RuntimeError("poll() on a reactor that an asyncio loop drives")
         return self.turn(0)
+
+    def stop_after(self, steps):
+        """Stop the hosted loop after that many of its turns."""
+        if steps > 0:
+            self.loop.call_soon(self.stop_after, steps - 1)
+        else:
+            self.loop.stop()
 
     def run(self, until=None):
         """
@@ -349,6 +360,7 @@ cdef class Reactor:
                 if self.closed:
                     break
                 total += count
+                self.handled += count
                 timeout = 0
                 if count > 0:
                     self.last_event = self.now

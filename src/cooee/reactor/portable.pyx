@@ -78,6 +78,7 @@ cdef class PortableReactor(Reactor):
         self.dispatching = True
         try:
             self.now = self.last_event = self.clock()
+            self.handled += 1
             handle.ready(events)
             if self.told_once:
                 self.drain(handle)
