@@ -249,9 +249,13 @@ def test_a_handshake_byte_by_byte(serve: Serve) -> None:
     ],
     ids=str,
 )  # fmt: skip
-@pytest.mark.parametrize("http", [None, lambda request: Response(404)], ids=["plain", "http"])
-def test_forms_of_the_request(serve: Serve, headers: dict[str, str], http: Any) -> None:
-    serving = serve(echo, http=http)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"http": lambda request: Response(404)}, {"process_request": deny}],
+    ids=["plain", "http", "process_request"],
+)
+def test_forms_of_the_request(serve: Serve, headers: dict[str, str], options: Any) -> None:
+    serving = serve(echo, **options)
     client = serving.open()
     client.request_upgrade("/", headers)
     answer = client.answer()
