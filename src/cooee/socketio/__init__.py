@@ -7,7 +7,8 @@ which every client understands, or :mod:`cooee.socketio.msgpack_parser`.
 
 from cooee.engineio.packet import PacketError
 from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket, SocketOperator
-from cooee.socketio.client_socket import ClientAck, ClientSocket, EmitOperator
+from cooee.socketio.client_socket import ClientAck, ClientSocket
+from cooee.socketio.emit_operator import EmitOperator
 from cooee.socketio.errors import AckTimeout, ConnectError, Disconnected, LimitExceeded
 from cooee.socketio.handshake import Handshake
 from cooee.socketio.limits import Limits

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cooee.reactor import get_reactor
 from cooee.socketio.acks import settle_outcome
 from cooee.socketio.adapters.base import BroadcastOptions, SocketDetails
+from cooee.socketio.emit_operator import EmitOperator
 from cooee.socketio.emitter import spawn
 from cooee.socketio.errors import AckTimeout
 from cooee.socketio.packet import RESERVED_EVENTS
@@ -286,58 +287,14 @@ class RemoteSocket:
         self._operator.disconnect_sockets(close)
 
 
-class SocketOperator:
+class SocketOperator(EmitOperator["Socket"]):
     """
     One socket, and how to send to it or to the others.
 
     It does not change: each of ``volatile``, ``compress``, ``timeout`` ... returns another.
     """
 
-    __slots__ = ("_compress", "_socket", "_timeout", "_volatile")
-
-    def __init__(
-        self,
-        socket: Socket,
-        *,
-        volatile: bool = False,
-        compress: bool = True,
-        timeout: float | None = None,
-    ) -> None:
-        self._socket = socket
-        self._volatile = volatile
-        self._compress = compress
-        self._timeout = timeout
-
-    @property
-    def volatile(self) -> SocketOperator:
-        """Drop it if the client is not ready."""
-        return SocketOperator(
-            self._socket, volatile=True, compress=self._compress, timeout=self._timeout
-        )
-
-    def compress(self, compress: bool) -> SocketOperator:
-        """Whether to compress it, where the transport does."""
-        return SocketOperator(
-            self._socket, volatile=self._volatile, compress=compress, timeout=self._timeout
-        )
-
-    def timeout(self, seconds: float) -> SocketOperator:
-        """How long to wait for an acknowledgement."""
-        return SocketOperator(
-            self._socket, volatile=self._volatile, compress=self._compress, timeout=seconds
-        )
-
-    def emit(self, *args: Any, ack: Callable[..., Any] | None = None) -> Awaitable[None]:
-        """As ``Socket.emit``; with a timeout, `ack` takes an error or None before the others."""
-        return self._socket.emit_event(args, ack, self._volatile, self._compress, self._timeout)
-
-    def send(self, *args: Any, ack: Callable[..., Any] | None = None) -> Awaitable[None]:
-        """Send the event ``message``."""
-        return self.emit("message", *args, ack=ack)
-
-    def emit_with_ack(self, *args: Any) -> Outcome[Any]:
-        """As ``Socket.emit_with_ack``."""
-        return self._socket.ask(args, self._volatile, self._compress, self._timeout)
+    __slots__ = ()
 
     @property
     def broadcast(self) -> BroadcastOperator:

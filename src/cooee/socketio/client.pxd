@@ -3,9 +3,10 @@ from cooee.engineio.socket cimport Socket as Engine
 from cooee.reactor.timers cimport Timer
 from cooee.socketio.packet cimport Packet
 from cooee.socketio.parser cimport Decoder, Encoder
+from cooee.socketio.socket_events cimport SocketEvents
 
 
-cdef class Member:
+cdef class Member(SocketEvents):
     # The namespace's name.
     cdef str nsp
     # A packet other than CONNECT; `size` in bytes, with attachments.

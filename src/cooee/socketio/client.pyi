@@ -4,8 +4,9 @@ from cooee.engineio.socket import Receiver
 from cooee.engineio.socket import Socket as Engine
 from cooee.http import Request
 from cooee.socketio.packet import Packet
+from cooee.socketio.socket_events import SocketEvents
 
-class Member: ...
+class Member(SocketEvents): ...
 
 class Client(Receiver):
     @property

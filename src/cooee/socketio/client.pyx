@@ -13,6 +13,7 @@ from cooee.engineio.socket cimport Receiver
 from cooee.engineio.socket cimport Socket as Engine
 from cooee.socketio.packet cimport CONNECT, CONNECT_ERROR, Packet
 from cooee.socketio.parser cimport Decoder, Encoder
+from cooee.socketio.socket_events cimport SocketEvents
 from cooee.websocket.outcome cimport DONE
 
 from cooee.engineio.packet import PacketError
@@ -23,7 +24,7 @@ cdef enum:
     PROTOCOL_ERROR = 1002
 
 
-cdef class Member:
+cdef class Member(SocketEvents):
     """What a client is in one namespace: a :class:`cooee.socketio.Socket`."""
 
     cdef int got_packet(self, Packet packet, Py_ssize_t size) except -1:

@@ -1,7 +1,6 @@
-from cooee.reactor.core cimport Reactor
 from cooee.socketio.acks cimport AckTable
-from cooee.socketio.listeners cimport Listener
 from cooee.socketio.packet cimport Packet
+from cooee.socketio.socket_events cimport SocketEvents
 from cooee.websocket.outcome cimport Outcome
 
 
@@ -12,7 +11,7 @@ cdef class ClientAck:
     cdef bint sent
 
 
-cdef class ClientSocket:
+cdef class ClientSocket(SocketEvents):
     cdef readonly object manager
     cdef readonly str namespace
     cdef public object auth
@@ -25,10 +24,6 @@ cdef class ClientSocket:
     cdef readonly bint recovered
     # Volatile events that were not sent.
     cdef readonly Py_ssize_t dropped
-    cdef Reactor reactor
-    cdef dict listeners_by_event
-    cdef list any_listeners
-    cdef list any_outgoing
     cdef AckTable acks
     cdef long long next_id
     # Packets for when it is connected; (args, size) of events that came before it was.
@@ -45,15 +40,8 @@ cdef class ClientSocket:
     # Who waits for it to be connected, and why it will not be.
     cdef Outcome joining
     cdef object failure
-    # Coroutines of handlers that are under way, and what waits for them.
-    cdef bint ordered
-    cdef Py_ssize_t running
-    cdef object waiting
-    cdef Py_ssize_t waiting_size
-    cdef Py_ssize_t max_waiting
 
     cpdef int got_packet(self, Packet packet, Py_ssize_t size) except -1
-    cdef int listen(self, object event, object handler, bint once) except -1
     cdef object send_event(
         self, tuple args, int kind, object callback, bint volatile_, object timeout
     )
@@ -67,9 +55,4 @@ cdef class ClientSocket:
     cdef int forget_acks(self, object error) except -1
     cdef int leave(self) except -1
     cdef int settle_joining(self, object error) except -1
-    cdef int handle(self, list args, Py_ssize_t size) except -1
-    cdef int invoke(self, Listener listener, list args, Py_ssize_t skip, Py_ssize_t size) except -1
-    cdef int fire(self, list args) except -1
-    cdef int wait(self, bint local, list args, Py_ssize_t size) except -1
-    cdef int check_waiting(self) except -1
-    cdef int finished(self, Py_ssize_t size) except -1
+    cdef int tell(self, list args) except -1

@@ -20,14 +20,6 @@ import logging
 from collections import deque
 
 from cooee.socketio.acks cimport AWAITED, PLAIN, TIMED, AckTable, Pending, check_callback
-from cooee.socketio.listeners cimport (
-    Listener,
-    add_listener,
-    drop_handler,
-    drop_listener,
-    listeners_of,
-    make_listener,
-)
 from cooee.socketio.packet cimport (
     ACK,
     CONNECT,
@@ -37,9 +29,12 @@ from cooee.socketio.packet cimport (
     Packet,
     make_packet,
 )
+from cooee.socketio.socket_events cimport EVENT_OVERHEAD, SocketEvents, event_name
 from cooee.websocket.outcome cimport DONE, Outcome
 
+from cooee.socketio.acks import report
 from cooee.socketio.broadcast import check_event
+from cooee.socketio.emit_operator import EmitOperator
 from cooee.socketio.errors import ConnectError, Disconnected, LimitExceeded
 
 cdef extern from "Python.h":
@@ -47,9 +42,10 @@ cdef extern from "Python.h":
 
 logger = logging.getLogger("cooee.socketio")
 
+# Events that are ours alone, and their keys: no peer can name a tuple.
+cdef dict LOCAL = {name: (name,) for name in ("connect", "connect_error", "disconnect")}
+
 cdef enum:
-    # What an event costs that waits, besides its content, in bytes.
-    EVENT_OVERHEAD = 512
     # An acknowledgement that nobody waits for.
     NO_ACK = -1
 
@@ -119,15 +115,13 @@ cdef class QueuedEvent:
             try:
                 result = self.callback(error, *args)
                 if result is not None and PyCoro_CheckExact(result):
-                    self.socket.reactor.spawn(result).add_done_callback(
-                        Finished(None, self.args[0], 0)
-                    )
+                    self.socket.reactor.spawn(result).add_done_callback(report)
             except Exception:
                 logger.exception("exception in the callback of an acknowledgement")
         return 0
 
 
-cdef class ClientSocket:
+cdef class ClientSocket(SocketEvents):
     """
     A namespace of a server, as its client has it; made by :func:`connect` or
     :meth:`Manager.socket`.
@@ -174,19 +168,15 @@ cdef class ClientSocket:
 
     def __init__(self, manager, str namespace not None, *, auth=None, retries=None,
                  ack_timeout=None):
+        self.prepare(manager.reactor, manager.ordered, manager.max_queue)
         self.manager = manager
-        self.reactor = manager.reactor
         self.namespace = namespace
         self.auth = manager.auth if auth is None else auth
         self.retries = manager.retries if retries is None else retries
         self.ack_timeout = manager.ack_timeout if ack_timeout is None else ack_timeout
-        self.ordered = manager.ordered
-        self.max_waiting = manager.max_queue
-        self.listeners_by_event = {}
         self.send_buffer = []
         self.receive_buffer = []
         self.queue = deque()
-        self.waiting = deque()
         self.acks = Acks(manager.reactor, manager.max_acks)
         (<Acks> self.acks).socket = self
 
@@ -284,79 +274,6 @@ cdef class ClientSocket:
             self.reactor.woke_tasks = True
         return 0
 
-    # Handlers
-
-    def on(self, event, handler=None):
-        """
-        Register a handler; without one, return a decorator.
-
-        Several handlers of one event are called in the order they were registered.
-        """
-        if handler is None:
-            return lambda function: self.on(event, function)
-        self.listen(event, handler, False)
-        return handler
-
-    def once(self, event, handler=None):
-        """As :meth:`on`, for the first occurrence only."""
-        if handler is None:
-            return lambda function: self.once(event, function)
-        self.listen(event, handler, True)
-        return handler
-
-    def off(self, event=None, handler=None):
-        """Unregister one handler; without one, all of the event; without an event, all."""
-        if event is None:
-            self.listeners_by_event.clear()
-        elif handler is None:
-            self.listeners_by_event.pop(key(event), None)
-        else:
-            drop_handler(self.listeners_by_event, key(event), handler)
-
-    def listeners(self, event):
-        """The handlers of an event, in the order they were registered."""
-        cdef Listener one
-        found = []
-        for one in listeners_of(self.listeners_by_event, key(event)):
-            found.append(one.handler)
-        return found
-
-    def on_any(self, handler=None):
-        """Register a handler of all events that the server emits, called with the name first."""
-        if handler is None:
-            return self.on_any
-        self.any_listeners = [*(self.any_listeners or ()), make_listener(handler, False)]
-        return handler
-
-    def prepend_any(self, handler):
-        """As :meth:`on_any`, to be called before the others."""
-        self.any_listeners = [make_listener(handler, False), *(self.any_listeners or ())]
-        return handler
-
-    def off_any(self, handler=None):
-        """Unregister one handler of all events; without one, all of them."""
-        self.any_listeners = without(self.any_listeners, handler)
-
-    def on_any_outgoing(self, handler=None):
-        """Register a handler of all events that are sent, called with the name first."""
-        if handler is None:
-            return self.on_any_outgoing
-        self.any_outgoing = [*(self.any_outgoing or ()), make_listener(handler, False)]
-        return handler
-
-    def prepend_any_outgoing(self, handler):
-        """As :meth:`on_any_outgoing`, to be called before the others."""
-        self.any_outgoing = [make_listener(handler, False), *(self.any_outgoing or ())]
-        return handler
-
-    def off_any_outgoing(self, handler=None):
-        """Unregister one handler of all events that are sent; without one, all of them."""
-        self.any_outgoing = without(self.any_outgoing, handler)
-
-    cdef int listen(self, object event, object handler, bint once) except -1:
-        add_listener(self.listeners_by_event, key(event), make_listener(handler, once), False)
-        return 0
-
     # Sending
 
     def emit(self, *args, ack=None):
@@ -384,11 +301,11 @@ cdef class ClientSocket:
             ValueError: The event is reserved.
             TypeError: Something cannot be encoded; logged only, if there is no connection.
         """
-        return self.emit_event(args, ack, False, None)
+        return self.emit_event(args, ack, False, True, None)
 
     def send(self, *args, ack=None):
         """Send the event ``message``."""
-        return self.emit_event(("message", *args), ack, False, None)
+        return self.emit_event(("message", *args), ack, False, True, None)
 
     def emit_with_ack(self, *args, timeout=None):
         """
@@ -404,12 +321,12 @@ cdef class ClientSocket:
             AckTimeout: When awaited: it did not come in time.
             Disconnected: When awaited: the connection was lost before it came.
         """
-        return self.ask(args, False, timeout)
+        return self.ask(args, False, True, timeout)
 
     @property
     def volatile(self):
         """What is emitted with it is dropped, and counted, if it cannot leave at once."""
-        return EmitOperator(self, True, None)
+        return EmitOperator(self, volatile=True)
 
     def timeout(self, double seconds):
         """
@@ -418,13 +335,13 @@ cdef class ClientSocket:
         A callback then takes an error first: None, or an :class:`AckTimeout` or
         :class:`Disconnected`.
         """
-        return EmitOperator(self, False, seconds)
+        return EmitOperator(self, timeout=seconds)
 
     def compress(self, bint compress):
         """Whether to compress what is emitted with the result, where the transport does."""
-        return EmitOperator(self, False, None)
+        return EmitOperator(self, compress=compress)
 
-    def emit_event(self, tuple args, ack, bint volatile_, timeout):
+    def emit_event(self, tuple args, ack, bint volatile_, bint compress, timeout):
         """As :meth:`emit`, with everything said; for those who set flags."""
         if timeout is None:
             timeout = self.ack_timeout
@@ -435,7 +352,7 @@ cdef class ClientSocket:
             args, PLAIN if timeout is None else TIMED, ack, volatile_, timeout
         )
 
-    def ask(self, tuple args, bint volatile_, timeout):
+    def ask(self, tuple args, bint volatile_, bint compress, timeout):
         """As :meth:`emit_with_ack`, with everything said."""
         cdef Outcome outcome = Outcome()
         if timeout is None:
@@ -473,9 +390,7 @@ cdef class ClientSocket:
 
     cdef object transmit(self, Packet packet):
         if packet.kind == EVENT and self.any_outgoing is not None:
-            args = list(packet.data)
-            for one in self.any_outgoing:
-                self.invoke(one, args, 0, -1)
+            self.notify_outgoing(packet.data)
         waits = self.manager.write(packet)
         return DONE if waits is None else waits
 
@@ -535,7 +450,7 @@ cdef class ClientSocket:
             auth = auth()
         except Exception as exc:
             logger.exception("exception in the auth function of %r", self)
-            self.fire(["connect_error", exc])
+            self.tell(["connect_error", exc])
             return
         if inspect.isawaitable(auth):
             self.reactor.spawn(self.join_later(auth, self.manager.engine))
@@ -547,7 +462,7 @@ cdef class ClientSocket:
             auth = await auth
         except Exception as exc:
             logger.exception("exception in the auth function of %r", self)
-            self.fire(["connect_error", exc])
+            self.tell(["connect_error", exc])
             return
         # The connection may be another by now.
         if self.active and engine is self.manager.engine and self.manager.ready_state == "open":
@@ -564,12 +479,12 @@ cdef class ClientSocket:
             self.manager.write(make_packet(CONNECT, self.namespace, None, auth))
         except Exception as exc:
             logger.exception("auth of %r cannot be sent", self)
-            self.fire(["connect_error", exc])
+            self.tell(["connect_error", exc])
 
     def transport_failed(self, exc):
         """There is no connection (called by the manager)."""
         if not self.connected:
-            self.fire(["connect_error", exc])
+            self.tell(["connect_error", exc])
 
     def transport_closed(self, str reason, description):
         """The connection is over (called by the manager)."""
@@ -597,6 +512,7 @@ cdef class ClientSocket:
             # Of a session that is recovered the server sends first what was missed.
             self.receive_buffer.append((args, size))
             self.received_size += size + EVENT_OVERHEAD
+            self.waiting_size += size + EVENT_OVERHEAD
             return self.check_waiting()
         if packet.kind == ACK:
             return self.acks.got(packet.id, packet.data)
@@ -633,6 +549,7 @@ cdef class ClientSocket:
         self.connected = True
         self.connection += 1
         received, self.receive_buffer = self.receive_buffer, []
+        self.waiting_size -= self.received_size
         self.received_size = 0
         for args, size in received:
             self.got_event(args, size)
@@ -646,7 +563,7 @@ cdef class ClientSocket:
         self.drain_queue(True)
         if self.connected:
             self.settle_joining(None)
-            self.fire(["connect"])
+            self.tell(["connect"])
         return 0
 
     def transmit_buffered(self, Packet packet not None):
@@ -664,17 +581,18 @@ cdef class ClientSocket:
         self.leave()
         self.lost("io server disconnect", None)
         self.settle_joining(exc)
-        return self.fire(["connect_error", exc])
+        return self.tell(["connect_error", exc])
 
     cdef int lost(self, str reason, object description) except -1:
         """There is no connection any more."""
         self.receive_buffer.clear()
+        self.waiting_size -= self.received_size
         self.received_size = 0
         if not self.connected:
             return 0
         self.connected = False
         self.id = None
-        self.fire(["disconnect", reason, description])
+        self.tell(["disconnect", reason, description])
         return self.forget_acks(Disconnected(reason))
 
     cdef int forget_acks(self, object error) except -1:
@@ -696,72 +614,22 @@ cdef class ClientSocket:
         # Of a server that recovers sessions it is the last argument.
         if self.pid is not None and type(args[len(args) - 1]) is str:
             self.last_offset = args[len(args) - 1]
-        if self.running and self.ordered:
-            return self.wait(False, args, size)
+        if self.must_wait():
+            return self.wait(args, size)
         return self.handle(args, size)
 
-    cdef int handle(self, list args, Py_ssize_t size) except -1:
-        """Give an event to the handlers."""
-        if self.any_listeners is not None:
-            copy = list(args)
-            for one in self.any_listeners:
-                self.invoke(one, copy, 0, size)
-        event = args[0]
-        if type(event) is not str:
-            event = key(event)
-        entry = self.listeners_by_event.get(event)
-        if entry is None:
-            return 0
-        if type(entry) is Listener:
-            return self.invoke(<Listener> entry, args, 1, size)
-        for one in <list> entry:
-            self.invoke(one, args, 1, size)
-        return 0
+    # Events of our own
 
-    cdef int invoke(self, Listener listener, list args, Py_ssize_t skip, Py_ssize_t size) except -1:
-        """
-        Call a handler with ``args[skip:]``.
+    cdef object key(self, object event):
+        name = event_name(event)
+        return LOCAL.get(name, name)
 
-        `size` in bytes is what the event costs while its coroutine goes on; -1 if later events need
-        not wait for it.
-        """
-        event = args[0]
-        if listener.once:
-            drop_listener(self.listeners_by_event, key(event), listener)
-        try:
-            result = listener.call(args, skip)
-            if result is not None and PyCoro_CheckExact(result):
-                task = self.reactor.spawn(result)
-                if size < 0:
-                    task.add_done_callback(Finished(None, event, 0))
-                    return 0
-                self.running += 1
-                self.waiting_size += size + EVENT_OVERHEAD
-                task.add_done_callback(Finished(self, event, size + EVENT_OVERHEAD))
-                self.check_waiting()
-        except Exception:
-            logger.exception("exception in a handler of %r", event)
-        return 0
+    cdef int tell(self, list args) except -1:
+        """Call the handlers of an event of our own, which waits as the server's do."""
+        return self.wait(args, -1) if self.must_wait() else self.fire(args)
 
-    cdef int fire(self, list args) except -1:
-        """Call the handlers of an event of our own."""
-        if self.running and self.ordered:
-            return self.wait(True, args, 0)
-        for one in listeners_of(self.listeners_by_event, args[0]):
-            self.invoke(one, args, 1, -1)
-        return 0
-
-    # Order
-
-    cdef int wait(self, bint local, list args, Py_ssize_t size) except -1:
-        self.waiting.append((local, args, size))
-        self.waiting_size += size + EVENT_OVERHEAD
-        return self.check_waiting()
-
-    cdef int check_waiting(self) except -1:
-        if self.waiting_size + self.received_size > self.max_waiting and (
-            self.manager.ready_state == "open"
-        ):
+    cdef int overrun(self) except -1:
+        if self.manager.ready_state == "open":
             self.manager.give_up(
                 LimitExceeded(
                     f"more than {self.max_waiting} bytes of events wait for the handlers of "
@@ -770,101 +638,8 @@ cdef class ClientSocket:
             )
         return 0
 
-    cdef int finished(self, Py_ssize_t size) except -1:
-        """A coroutine that events wait for is over."""
-        self.running -= 1
-        self.waiting_size -= size
-        while self.waiting and not self.running:
-            local, args, size = self.waiting.popleft()
-            self.waiting_size -= size + EVENT_OVERHEAD
-            if local:
-                self.fire(args)
-            else:
-                self.handle(args, size)
-        return 0
-
-
-cdef class Finished:
-    """Takes note that a handler's task is over."""
-
-    cdef ClientSocket socket
-    cdef object event
-    cdef Py_ssize_t size
-
-    def __cinit__(self, ClientSocket socket, event, Py_ssize_t size):
-        self.socket = socket
-        self.event = event
-        self.size = size
-
-    def __call__(self, task):
-        if not task.cancelled() and (exc := task.exception()) is not None:
-            logger.error("exception in a handler of %r", self.event, exc_info=exc)
-        if self.socket is not None:
-            self.socket.finished(self.size)
-
-
-cdef class EmitOperator:
-    """
-    A client socket, and how to send with it.
-
-    It does not change: each of ``volatile``, ``compress`` and ``timeout`` returns another.
-    """
-
-    cdef ClientSocket socket
-    cdef bint dropping
-    cdef object seconds
-
-    def __cinit__(self, ClientSocket socket not None, bint volatile_, seconds):
-        self.socket = socket
-        self.dropping = volatile_
-        self.seconds = seconds
-
-    @property
-    def volatile(self):
-        """As :attr:`ClientSocket.volatile`."""
-        return EmitOperator(self.socket, True, self.seconds)
-
-    def timeout(self, double seconds):
-        """As :meth:`ClientSocket.timeout`."""
-        return EmitOperator(self.socket, self.dropping, seconds)
-
-    def compress(self, bint compress):
-        """As :meth:`ClientSocket.compress`."""
-        return self
-
-    def emit(self, *args, ack=None):
-        """As :meth:`ClientSocket.emit`."""
-        return self.socket.emit_event(args, ack, self.dropping, self.seconds)
-
-    def send(self, *args, ack=None):
-        """Send the event ``message``."""
-        return self.socket.emit_event(("message", *args), ack, self.dropping, self.seconds)
-
-    def emit_with_ack(self, *args):
-        """As :meth:`ClientSocket.emit_with_ack`."""
-        return self.socket.ask(args, self.dropping, self.seconds)
-
-
-cdef object key(object event):
-    if type(event) is str:
-        return event
-    # JavaScript makes strings of the numbers that name events.
-    if isinstance(event, float) and event.is_integer():
-        event = int(event)
-    return str(event)
-
 
 cdef object gone(str reason):
     cdef Outcome outcome = Outcome()
     outcome.finish(None, Disconnected(reason))
     return outcome
-
-
-cdef list without(list listeners, object handler):
-    cdef Listener one
-    left = []
-    if handler is not None:
-        for one in listeners or ():
-            if one.handler != handler:
-                left.append(one)
-    return left or None

@@ -15,11 +15,12 @@ from cooee.socketio.acks import settle_outcome
 from cooee.socketio.adapters.base import Adapter, BroadcastOptions, SocketDetails, StoredSession
 from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket
 from cooee.socketio.client import Client
+from cooee.socketio.deliver import deliver
 from cooee.socketio.emitter import Emitter, Handler, spawn
 from cooee.socketio.errors import ConnectError
 from cooee.socketio.handshake import make_handshake
 from cooee.socketio.packet import Packet, PacketType
-from cooee.socketio.socket import Socket, deliver
+from cooee.socketio.socket import Socket
 from cooee.websocket.outcome import Outcome
 
 if TYPE_CHECKING:

@@ -6,9 +6,7 @@ two and Engine.IO are only the parser and the client that the sockets of all nam
 """
 
 import logging
-from collections import deque
 
-from cooee.engineio.prepared cimport Prepared
 from cooee.socketio.acks cimport (
     AWAITED,
     COLLECTED,
@@ -18,15 +16,8 @@ from cooee.socketio.acks cimport (
     check_callback,
 )
 from cooee.socketio.client cimport Client, Member
-from cooee.socketio.listeners cimport (
-    Listener,
-    add_listener,
-    drop_handler,
-    drop_listener,
-    listeners_of,
-    make_listener,
-)
 from cooee.socketio.packet cimport ACK, CONNECT, DISCONNECT, EVENT, Packet, make_packet
+from cooee.socketio.socket_events cimport event_name
 from cooee.websocket.outcome cimport DONE, Outcome
 
 from cooee.socketio.adapters.base import BroadcastOptions
@@ -37,10 +28,6 @@ cdef extern from "Python.h":
     bint PyCoro_CheckExact(object value)
 
 logger = logging.getLogger("cooee.socketio")
-
-cdef enum:
-    # What an event costs that waits, besides its content, in bytes.
-    EVENT_OVERHEAD = 512
 
 # Reasons after which a client may come back to its session.
 cdef frozenset RECOVERABLE = frozenset({
@@ -53,7 +40,6 @@ cdef frozenset RECOVERABLE = frozenset({
 })
 # Events that are ours alone, and their keys: no peer can name a tuple.
 cdef dict LOCAL = {name: (name,) for name in ("disconnect", "disconnecting", "drain")}
-cdef object DISCONNECTED = object()
 
 
 cdef class Ack:
@@ -123,9 +109,7 @@ cdef class Socket(Member):
         self.handshake = handshake
         self.state_data = data
         self.recovered = recovered
-        self.listeners_by_event = {}
-        self.ordered = server.ordered
-        self.max_waiting = server.limits.max_queue
+        self.prepare(client.engine.reactor, server.ordered, server.limits.max_queue)
         self.recording = server.recovers
         self.reason = "not connected yet"
 
@@ -170,73 +154,6 @@ cdef class Socket(Member):
 
     # Handlers
 
-    def on(self, event, handler=None):
-        """
-        Register a handler; without one, return a decorator.
-
-        Several handlers of one event are called in the order they were registered.
-        """
-        if handler is None:
-            return lambda function: self.on(event, function)
-        self.listen(event, handler, False)
-        return handler
-
-    def once(self, event, handler=None):
-        """As :meth:`on`, for the first occurrence only."""
-        if handler is None:
-            return lambda function: self.once(event, function)
-        self.listen(event, handler, True)
-        return handler
-
-    def off(self, event=None, handler=None):
-        """Unregister one handler; without one, all of the event; without an event, all."""
-        if event is None:
-            self.listeners_by_event.clear()
-        elif handler is None:
-            self.listeners_by_event.pop(self.key(event), None)
-        else:
-            drop_handler(self.listeners_by_event, self.key(event), handler)
-
-    def listeners(self, event):
-        """The handlers of an event, in the order they were registered."""
-        cdef Listener one
-        found = []
-        for one in listeners_of(self.listeners_by_event, self.key(event)):
-            found.append(one.handler)
-        return found
-
-    def on_any(self, handler=None):
-        """Register a handler of all events that the client emits, called with the name first."""
-        if handler is None:
-            return self.on_any
-        self.any_listeners = [*(self.any_listeners or ()), make_listener(handler, False)]
-        return handler
-
-    def prepend_any(self, handler):
-        """As :meth:`on_any`, to be called before the others."""
-        self.any_listeners = [make_listener(handler, False), *(self.any_listeners or ())]
-        return handler
-
-    def off_any(self, handler=None):
-        """Unregister one handler of all events; without one, all of them."""
-        self.any_listeners = without(self.any_listeners, handler)
-
-    def on_any_outgoing(self, handler=None):
-        """Register a handler of all events that are sent, called with the name first."""
-        if handler is None:
-            return self.on_any_outgoing
-        self.any_outgoing = [*(self.any_outgoing or ()), make_listener(handler, False)]
-        return handler
-
-    def prepend_any_outgoing(self, handler):
-        """As :meth:`on_any_outgoing`, to be called before the others."""
-        self.any_outgoing = [make_listener(handler, False), *(self.any_outgoing or ())]
-        return handler
-
-    def off_any_outgoing(self, handler=None):
-        """Unregister one handler of all events that are sent; without one, all of them."""
-        self.any_outgoing = without(self.any_outgoing, handler)
-
     def use(self, middleware):
         """
         Register a middleware, called with each event before its handlers.
@@ -250,19 +167,9 @@ cdef class Socket(Member):
         self.filters = [*(self.filters or ()), middleware]
         return middleware
 
-    cdef int listen(self, object event, object handler, bint once) except -1:
-        add_listener(
-            self.listeners_by_event, self.key(event), make_listener(handler, once), False
-        )
-        return 0
-
     cdef object key(self, object event):
-        if type(event) is str:
-            return LOCAL.get(event, event)
-        # JavaScript makes strings of the numbers that name events.
-        if isinstance(event, float) and event.is_integer():
-            event = int(event)
-        return str(event)
+        name = event_name(event)
+        return LOCAL.get(name, name)
 
     # Sending
 
@@ -318,7 +225,7 @@ cdef class Socket(Member):
         """As :meth:`emit`, with everything said; for those who set flags."""
         if not self.connected:
             if ack is not None and timeout is not None:
-                self.client.engine.reactor.call_soon(ack, Disconnected(self.reason))
+                self.reactor.call_soon(ack, Disconnected(self.reason))
             return self.gone()
         if ack is not None:
             check_callback(ack)
@@ -348,7 +255,7 @@ cdef class Socket(Member):
         id = self.namespace.next_id()
         if self.acks is None:
             self.acks = AckTable.__new__(
-                AckTable, self.client.engine.reactor, self.server.limits.max_acks
+                AckTable, self.reactor, self.server.limits.max_acks
             )
         self.acks.expect(id, kind, callback, timeout)
         return id
@@ -367,12 +274,6 @@ cdef class Socket(Member):
                 self.acks.forget(id)
             raise
 
-    cdef int notify_outgoing(self, object payload) except -1:
-        cdef list args = list(payload)
-        for one in self.any_outgoing:
-            self.invoke(one, args, 0, -1)
-        return 0
-
     cdef object gone(self):
         cdef Outcome outcome = Outcome()
         outcome.finish(None, Disconnected(self.reason))
@@ -382,7 +283,7 @@ cdef class Socket(Member):
         """Wait for an acknowledgement of a broadcast, `callback` taking its arguments as a list."""
         if self.acks is None:
             self.acks = AckTable.__new__(
-                AckTable, self.client.engine.reactor, self.server.limits.max_acks
+                AckTable, self.reactor, self.server.limits.max_acks
             )
         self.acks.expect(id, COLLECTED, callback, None)
 
@@ -507,18 +408,19 @@ cdef class Socket(Member):
         if not self.connected or self.leaving:
             return 0
         self.leaving = True
-        self.fire("disconnecting", [reason, description])
+        self.fire(["disconnecting", reason, description])
         self.connected = False
         self.reason = reason
         self.namespace.remove(self, self.recording and reason in RECOVERABLE)
         if self.acks is not None:
             self.acks.fail(Disconnected(reason))
-        if self.running and self.ordered:
-            return self.wait((DISCONNECTED, reason, description), 0)
-        return self.ended(reason, description)
+        if self.must_wait():
+            return self.wait(["disconnect", reason, description], -1)
+        return self.handle_local(["disconnect", reason, description])
 
-    cdef int ended(self, str reason, object description) except -1:
-        self.fire("disconnect", [reason, description])
+    cdef int handle_local(self, list args) except -1:
+        # Of our events only this one has to wait.
+        self.fire(args)
         # Most handlers refer to the socket, and it to them.
         self.listeners_by_event.clear()
         self.any_listeners = self.any_outgoing = self.filters = None
@@ -536,9 +438,8 @@ cdef class Socket(Member):
                 ack.socket = self
                 ack.id = packet.id
                 args.append(ack)
-            if self.running:
-                if self.ordered:
-                    return self.wait((None, args, size), size)
+            if self.must_wait():
+                return self.wait(args, size)
             return self.handle(args, size)
         if packet.kind == ACK:
             return 0 if self.acks is None else self.acks.got(packet.id, packet.data)
@@ -548,58 +449,15 @@ cdef class Socket(Member):
         return 0
 
     cdef int got_error(self, object exc) except -1:
-        return self.fire("error", [exc])
+        return self.fire(["error", exc])
 
     cdef int got_drain(self) except -1:
-        return self.fire("drain", [])
-
-    cdef int handle(self, list args, Py_ssize_t size) except -1:
-        """Give an event to the handlers."""
-        if self.any_listeners is not None:
-            copy = list(args)
-            for one in self.any_listeners:
-                self.invoke(one, copy, 0, size)
-        if self.filters is not None:
-            return self.filter(args, size)
-        return self.dispatch(args, size)
+        return self.fire(["drain"])
 
     cdef int dispatch(self, list args, Py_ssize_t size) except -1:
-        event = args[0]
-        if type(event) is not str:
-            event = self.key(event)
-        entry = self.listeners_by_event.get(event)
-        if entry is None:
-            return 0
-        if type(entry) is Listener:
-            return self.invoke(<Listener> entry, args, 1, size)
-        for one in <list> entry:
-            self.invoke(one, args, 1, size)
-        return 0
-
-    cdef int invoke(self, Listener listener, list args, Py_ssize_t skip, Py_ssize_t size) except -1:
-        """
-        Call a handler with ``args[skip:]``.
-
-        `size` in bytes is what the event costs while its coroutine goes on; -1 if later events need
-        not wait for it.
-        """
-        event = args[0] if args else None
-        if listener.once:
-            drop_listener(self.listeners_by_event, self.key(event), listener)
-        try:
-            result = listener.call(args, skip)
-            if result is not None and PyCoro_CheckExact(result):
-                self.start_task(result, event, size, size >= 0)
-        except Exception:
-            logger.exception("exception in a handler of %r", event)
-        return 0
-
-    cdef int fire(self, str event, list args) except -1:
-        """Call the handlers of an event of our own."""
-        args.insert(0, event)
-        for one in listeners_of(self.listeners_by_event, self.key(event)):
-            self.invoke(one, args, 1, -1)
-        return 0
+        if self.filters is not None:
+            return self.filter(args, size)
+        return Member.dispatch(self, args, size)
 
     # Middlewares
 
@@ -612,7 +470,7 @@ cdef class Socket(Member):
                 result = middleware(args)
                 if result is not None and PyCoro_CheckExact(result):
                     self.start_task(
-                        self.filter_on(result, filters[done:], args, size), args[0], size, True
+                        self.filter_on(result, filters[done:], args, size), args[0], size
                     )
                     return 0
         except Exception as exc:
@@ -634,39 +492,13 @@ cdef class Socket(Member):
     cdef int filtered(self, list args, Py_ssize_t size) except -1:
         # The middlewares may have kept the list, and may have done anything to it.
         args = list(args)
-        return self.dispatch(args, size) if args else 0
+        return Member.dispatch(self, args, size) if args else 0
 
     cdef int refused(self, object exc) except -1:
         if self.listeners("error"):
-            self.fire("error", [exc])
+            self.fire(["error", exc])
         else:
             logger.info("an event of %r was refused: %s", self, exc)
-        return 0
-
-    # Order
-
-    cdef int start_task(self, object coro, object event, Py_ssize_t size, bint counted) except -1:
-        reactor = self.client.engine.reactor
-        task = reactor.spawn(coro)
-        if not counted:
-            task.add_done_callback(Finished(None, event, 0))
-            return 0
-        self.running += 1
-        size += EVENT_OVERHEAD
-        if not self.ordered:
-            self.waiting_size += size
-            if self.waiting_size > self.max_waiting:
-                self.overrun()
-        task.add_done_callback(Finished(self, event, size))
-        return 0
-
-    cdef int wait(self, tuple item, Py_ssize_t size) except -1:
-        if self.waiting is None:
-            self.waiting = deque()
-        self.waiting.append(item)
-        self.waiting_size += size + EVENT_OVERHEAD
-        if self.waiting_size > self.max_waiting:
-            self.overrun()
         return 0
 
     cdef int overrun(self) except -1:
@@ -678,88 +510,3 @@ cdef class Socket(Member):
             )
             self.client.close()
         return 0
-
-    cdef int finished(self, Py_ssize_t size) except -1:
-        """A coroutine that events wait for is over."""
-        self.running -= 1
-        if not self.ordered:
-            self.waiting_size -= size
-        elif not self.running:
-            self.resume()
-        return 0
-
-    cdef int resume(self) except -1:
-        cdef tuple item
-        while self.waiting and not self.running:
-            item = self.waiting.popleft()
-            if item[0] is DISCONNECTED:
-                self.waiting_size -= EVENT_OVERHEAD
-                self.ended(item[1], item[2])
-            else:
-                self.waiting_size -= <Py_ssize_t> item[2] + EVENT_OVERHEAD
-                self.handle(item[1], item[2])
-        return 0
-
-
-cdef class Finished:
-    """Takes note that a handler's task is over."""
-
-    cdef Socket socket
-    cdef object event
-    cdef Py_ssize_t size
-
-    def __cinit__(self, Socket socket, event, Py_ssize_t size):
-        self.socket = socket
-        self.event = event
-        self.size = size
-
-    def __call__(self, task):
-        if not task.cancelled() and (exc := task.exception()) is not None:
-            logger.error("exception in a handler of %r", self.event, exc_info=exc)
-        if self.socket is not None:
-            self.socket.finished(self.size)
-
-
-cdef list without(list listeners, object handler):
-    cdef Listener one
-    left = []
-    if handler is not None:
-        for one in listeners or ():
-            if one.handler != handler:
-                left.append(one)
-    return left or None
-
-
-def deliver(dict sockets, sids, Packet packet not None, options, ack=None):
-    """
-    Send an EVENT to many sockets of a namespace, written once (called by it).
-
-    Args:
-        sockets: Those of the namespace, by their ids.
-        sids: Whom to send it to; others than those in `sockets` are passed over.
-        ack: Called with the arguments of each acknowledgement, as a list.
-
-    Returns:
-        Those that it was sent to.
-    """
-    cdef Socket socket
-    cdef Prepared prepared = None
-    cdef bint volatile_ = options.volatile
-    cdef list reached = []
-    for sid in sids:
-        socket = <Socket> sockets.get(sid)
-        if socket is None:
-            continue
-        if volatile_ and not socket.client.engine.is_writable():
-            socket.dropped += 1
-            continue
-        if prepared is None:
-            text, attachments = socket.client.encoder.encode(packet)
-            prepared = Prepared(text, attachments, options.compress)
-        if socket.any_outgoing is not None:
-            socket.notify_outgoing(packet.data)
-        if ack is not None:
-            socket.expect_shared(packet.id, ack)
-        socket.client.engine.send_prepared(prepared)
-        reached.append(socket)
-    return reached

@@ -1,0 +1,356 @@
+"""
+Events of a socket, of a server's and a client's alike: who handles them, and in which order.
+
+A handler is a function or a coroutine function. While a coroutine goes on, the events that came
+after its own wait, so that they are handled in the order in which they came.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Coroutine
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF
+
+from cooee.reactor.core cimport Reactor
+from cooee.socketio.listeners cimport (
+    Listener,
+    add_listener,
+    drop_handler,
+    drop_listener,
+    listeners_of,
+    make_listener,
+)
+
+cdef extern from "Python.h":
+    bint PyCoro_CheckExact(object value)
+    object PyContext_CopyCurrent()
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    PySendResult PyIter_Send(
+        object coro, object value, PyObject **result
+    ) except PYGEN_ERROR
+
+logger = logging.getLogger("cooee.socketio")
+
+# Stands for the end of a coroutine, where there might be what it waits for.
+cdef object RETURNED = object()
+
+
+cdef class Worker:
+    """
+    One task that runs the coroutines of a socket's handlers, one after another.
+
+    A task for each would cost several times what most handlers do, and a turn of the loop, so that
+    the answers to events that came together would leave one by one. Each coroutine has a context
+    of its own, as in a task of its own.
+
+    For the task it is the coroutine: what it yields are the futures that the handlers wait for.
+    """
+
+    cdef int take(self, object coro, object event, Py_ssize_t size) except -1:
+        self.coro = coro
+        self.context = PyContext_CopyCurrent()
+        self.event = event
+        self.size = size
+        return 0
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.drive(None, None)
+
+    def send(self, value):
+        return self.drive(value, None)
+
+    def throw(self, kind, value=None, traceback=None):
+        return self.drive(None, kind if value is None else value)
+
+    def close(self):
+        if self.coro is not None:
+            self.coro.close()
+            self.abandon()
+
+    cdef object drive(self, object value, object exc):
+        """Go on with the coroutine and those that follow, to where one has to wait."""
+        while self.coro is not None:
+            try:
+                waits_for = self.step(value, exc)
+                if waits_for is not RETURNED:
+                    return waits_for
+            except StopIteration:
+                pass
+            except Exception:
+                logger.exception("exception in a handler of %r", self.event)
+            except BaseException:
+                # Cancelled, or Ctrl-C: others go on in another task.
+                self.abandon()
+                raise
+            value = exc = None
+            if self.socket is None:
+                self.coro = None
+            elif self.task.cancelling():
+                # Meant for the coroutine that is over, not for the next.
+                self.abandon()
+            else:
+                self.socket.relieve(self)
+        self.context = self.task = None
+        raise StopIteration
+
+    cdef object step(self, object value, object exc):
+        """What the coroutine waits for now, or RETURNED."""
+        cdef PyObject *result = NULL
+        cdef PySendResult sent
+        PyContext_Enter(self.context)
+        try:
+            if exc is not None:
+                return self.coro.throw(exc)
+            sent = PyIter_Send(self.coro, value, &result)
+        finally:
+            PyContext_Exit(self.context)
+        item = <object> result
+        Py_DECREF(item)
+        return item if sent == PYGEN_NEXT else RETURNED
+
+    cdef int abandon(self) except -1:
+        self.coro = self.context = self.task = None
+        return 0 if self.socket is None else self.socket.finished(self.size)
+
+
+Coroutine.register(Worker)
+
+
+cdef class SocketEvents:
+    """
+    What the sockets of servers and of clients have in common.
+
+    A subclass says which events are its own (:meth:`key`), and what to do when too much waits.
+    """
+
+    cdef int prepare(self, Reactor reactor, bint ordered, Py_ssize_t max_waiting) except -1:
+        self.reactor = reactor
+        self.listeners_by_event = {}
+        self.ordered = ordered
+        self.max_waiting = max_waiting
+        return 0
+
+    # Handlers
+
+    def on(self, event, handler=None):
+        """
+        Register a handler; without one, return a decorator.
+
+        Several handlers of one event are called in the order they were registered.
+        """
+        return self.listen(event, handler, False)
+
+    def once(self, event, handler=None):
+        """As :meth:`on`, for the first occurrence only."""
+        return self.listen(event, handler, True)
+
+    def listen(self, event, handler, bint once):
+        if handler is None:
+            return lambda function: self.listen(event, function, once)
+        add_listener(self.listeners_by_event, self.key(event), make_listener(handler, once), False)
+        return handler
+
+    def off(self, event=None, handler=None):
+        """Unregister one handler; without one, all of the event; without an event, all."""
+        if event is None:
+            self.listeners_by_event.clear()
+        elif handler is None:
+            self.listeners_by_event.pop(self.key(event), None)
+        else:
+            drop_handler(self.listeners_by_event, self.key(event), handler)
+
+    def listeners(self, event):
+        """The handlers of an event, in the order they were registered."""
+        cdef Listener one
+        found = []
+        for one in listeners_of(self.listeners_by_event, self.key(event)):
+            found.append(one.handler)
+        return found
+
+    def on_any(self, handler=None):
+        """Register a handler of all events that the peer emits, called with the name first."""
+        if handler is None:
+            return self.on_any
+        self.any_listeners = [*(self.any_listeners or ()), make_listener(handler, False)]
+        return handler
+
+    def prepend_any(self, handler):
+        """As :meth:`on_any`, to be called before the others."""
+        self.any_listeners = [make_listener(handler, False), *(self.any_listeners or ())]
+        return handler
+
+    def off_any(self, handler=None):
+        """Unregister one handler of all events; without one, all of them."""
+        self.any_listeners = without(self.any_listeners, handler)
+
+    def on_any_outgoing(self, handler=None):
+        """Register a handler of all events that are sent, called with the name first."""
+        if handler is None:
+            return self.on_any_outgoing
+        self.any_outgoing = [*(self.any_outgoing or ()), make_listener(handler, False)]
+        return handler
+
+    def prepend_any_outgoing(self, handler):
+        """As :meth:`on_any_outgoing`, to be called before the others."""
+        self.any_outgoing = [make_listener(handler, False), *(self.any_outgoing or ())]
+        return handler
+
+    def off_any_outgoing(self, handler=None):
+        """Unregister one handler of all events that are sent; without one, all of them."""
+        self.any_outgoing = without(self.any_outgoing, handler)
+
+    cdef object key(self, object event):
+        """What an event's handlers are kept by."""
+        return event_name(event)
+
+    # Events
+
+    cdef int handle(self, list args, Py_ssize_t size) except -1:
+        """Give an event of the peer's, of that many bytes, to the handlers."""
+        if self.any_listeners is not None:
+            copy = list(args)
+            for one in self.any_listeners:
+                self.invoke(one, copy, 0, size)
+        return self.dispatch(args, size)
+
+    cdef int dispatch(self, list args, Py_ssize_t size) except -1:
+        event = args[0]
+        if type(event) is not str:
+            event = event_name(event)
+        entry = self.listeners_by_event.get(event)
+        if entry is None:
+            return 0
+        if type(entry) is Listener:
+            return self.invoke(<Listener> entry, args, 1, size)
+        for one in <list> entry:
+            self.invoke(one, args, 1, size)
+        return 0
+
+    cdef int invoke(self, Listener listener, list args, Py_ssize_t skip, Py_ssize_t size) except -1:
+        """
+        Call a handler with ``args[skip:]``.
+
+        `size` in bytes is what the event costs while its coroutine goes on; -1 if later events need
+        not wait for it.
+        """
+        event = args[0] if args else None
+        if listener.once:
+            drop_listener(self.listeners_by_event, self.key(event), listener)
+        try:
+            result = listener.call(args, skip)
+            if result is not None and PyCoro_CheckExact(result):
+                self.start_task(result, event, size)
+        except Exception:
+            logger.exception("exception in a handler of %r", event)
+        return 0
+
+    cdef int fire(self, list args) except -1:
+        """Call the handlers of an event of our own."""
+        for one in listeners_of(self.listeners_by_event, self.key(args[0])):
+            self.invoke(one, args, 1, -1)
+        return 0
+
+    cdef int notify_outgoing(self, object payload) except -1:
+        """Tell those that want to know what is sent."""
+        cdef list args = list(payload)
+        for one in self.any_outgoing:
+            self.invoke(one, args, 0, -1)
+        return 0
+
+    # Order
+
+    cdef int start_task(self, object coro, object event, Py_ssize_t size) except -1:
+        """Run a handler's coroutine; `size` as for :meth:`invoke`."""
+        cdef Worker worker = self.worker
+        if size >= 0:
+            size += EVENT_OVERHEAD
+            self.running += 1
+            self.waiting_size += size
+            if worker is not None and worker.coro is None:
+                return worker.take(coro, event, size)
+        worker = Worker.__new__(Worker)
+        worker.take(coro, event, size)
+        if size >= 0:
+            worker.socket = self
+        # Closed by spawn() when there is no loop to run on, it takes back what was counted.
+        worker.task = self.reactor.spawn(worker)
+        return self.check_waiting()
+
+    cdef bint must_wait(self) noexcept:
+        """Whether an event that comes now has to wait for others."""
+        return self.running and self.ordered
+
+    cdef int wait(self, list args, Py_ssize_t size) except -1:
+        """Handle an event when those before it have been; with a size of -1 one of our own."""
+        if self.waiting is None:
+            self.waiting = deque()
+        self.waiting.append((args, size))
+        self.waiting_size += max(size, 0) + EVENT_OVERHEAD
+        return self.check_waiting()
+
+    cdef int check_waiting(self) except -1:
+        return self.overrun() if self.waiting_size > self.max_waiting else 0
+
+    cdef int relieve(self, Worker worker) except -1:
+        """A worker's coroutine is over: go on with what has waited, the next coroutine in it."""
+        self.worker = worker
+        try:
+            worker.coro = None
+            return self.finished(worker.size)
+        finally:
+            self.worker = None
+
+    cdef int finished(self, Py_ssize_t size) except -1:
+        """A coroutine that was counted is over."""
+        cdef list args
+        self.running -= 1
+        self.waiting_size -= size
+        while self.waiting and not self.running:
+            args, size = self.waiting.popleft()
+            self.waiting_size -= max(size, 0) + EVENT_OVERHEAD
+            if size < 0:
+                self.handle_local(args)
+            else:
+                self.handle(args, size)
+        return 0
+
+    # For subclasses
+
+    cdef int handle_local(self, list args) except -1:
+        """The turn of an event of our own, which had to wait, has come."""
+        return self.fire(args)
+
+    cdef int overrun(self) except -1:
+        """More than ``max_waiting`` bytes of events wait for the handlers."""
+        return 0
+
+
+cdef list without(list listeners, object handler):
+    cdef Listener one
+    left = []
+    if handler is not None:
+        for one in listeners or ():
+            if one.handler != handler:
+                left.append(one)
+    return left or None
+
+
+cdef str event_name(object event):
+    if type(event) is str:
+        return event
+    # JavaScript makes strings of the numbers that name events.
+    if isinstance(event, float) and event.is_integer():
+        event = int(event)
+    return str(event)

@@ -1,0 +1,241 @@
+"""Coroutine handlers: their order, and that one is as good as alone though they share a task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from typing import Any
+
+import pytest
+from tests.socketio_server.fake import FakeClient, accept, join, run, turns
+
+from cooee.socketio import Server
+
+
+def joined(ordered: bool = True) -> tuple[FakeClient, Any]:
+    """A client, and its socket."""
+    io = Server(ordered=ordered)
+    sockets = accept(io)
+    return join(io), sockets[0]
+
+
+def test_answers_to_events_that_came_together_leave_together() -> None:
+    async def main() -> None:
+        client, socket = joined()
+
+        @socket.on("echo")
+        async def echo(number: int) -> None:
+            socket.emit("echo", number)
+
+        for number in range(100):
+            client.emit("echo", number)
+        assert client.events() == []
+        # One turn of the loop for all of them.
+        await asyncio.sleep(0)
+        assert client.events() == [["echo", number] for number in range(100)]
+
+    run(main)
+
+
+def test_each_waits_for_the_one_before() -> None:
+    async def main() -> None:
+        client, socket = joined()
+        gates = {number: asyncio.Event() for number in range(4)}
+        log: list[tuple[str, int]] = []
+
+        @socket.on("a")
+        async def a(number: int) -> None:
+            log.append(("begin", number))
+            if number % 2:
+                await gates[number].wait()
+            log.append(("end", number))
+
+        @socket.on("b")
+        def b(number: int) -> None:
+            log.append(("function", number))
+
+        for number in range(4):
+            client.emit("a", number)
+            client.emit("b", number)
+        await turns()
+        first = [("begin", 0), ("end", 0), ("function", 0), ("begin", 1)]
+        assert log == first
+        # Waiting for what is not next changes nothing.
+        gates[3].set()
+        await turns()
+        assert log == first
+        gates[1].set()
+        await turns()
+        assert [entry for entry in log if entry[0] == "function"] == [
+            ("function", number) for number in range(4)
+        ]
+        assert [entry[1] for entry in log if entry[0] != "function"] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+    run(main)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_each_has_a_context_of_its_own(ordered: bool) -> None:
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=-1)
+
+    async def main() -> None:
+        client, socket = joined(ordered)
+        before: list[int] = []
+        after: list[int] = []
+
+        @socket.on("a")
+        async def a(number: int) -> None:
+            before.append(variable.get())
+            variable.set(number)
+            if number % 2:
+                await asyncio.sleep(0)
+            after.append(variable.get())
+
+        for number in range(6):
+            client.emit("a", number)
+        await turns(20)
+        assert before == [-1] * 6
+        assert sorted(after) == list(range(6))
+        assert variable.get() == -1
+
+    run(main)
+
+
+def test_an_exception_ends_one_only(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        client, socket = joined()
+        done: list[int] = []
+
+        @socket.on("a")
+        async def a(number: int) -> None:
+            if number % 3 == 0:
+                await asyncio.sleep(0)
+            if number % 2 == 0:
+                raise LookupError(number)
+            done.append(number)
+
+        for number in range(8):
+            client.emit("a", number)
+        await turns(20)
+        assert done == [1, 3, 5, 7]
+
+    with caplog.at_level(logging.ERROR, "cooee.socketio"):
+        run(main)
+    raised = [record.exc_info[1].args[0] for record in caplog.records if record.exc_info]  # type: ignore[union-attr]
+    assert raised == [0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before it ran", "while it waited"])
+def test_cancelling_ends_one_only(first: bool) -> None:
+    async def main() -> None:
+        client, socket = joined()
+        done: list[int] = []
+        tasks: list[asyncio.Task[Any] | None] = []
+
+        @socket.on("a")
+        async def a(number: int) -> None:
+            tasks.append(asyncio.current_task())
+            if number == 1:
+                await asyncio.get_running_loop().create_future()
+            done.append(number)
+
+        before = asyncio.all_tasks()
+        client.emit("a", 1)
+        if not first:
+            await asyncio.sleep(0)
+        client.emit("a", 2)
+        client.emit("a", 3)
+        (task,) = asyncio.all_tasks() - before
+        task.cancel()
+        await turns(10)
+        assert done == [2, 3]
+        assert task.cancelled()
+        assert (tasks[0] is task) is not first
+        client.emit("a", 4)
+        await turns()
+        assert done == [2, 3, 4]
+
+    run(main)
+
+
+def test_cancelling_comes_to_whom_it_was_meant_for() -> None:
+    """One that cancels its own task and then ends does no harm to the next."""
+
+    async def main() -> None:
+        client, socket = joined()
+        done: list[int] = []
+
+        @socket.on("a")
+        async def a(number: int) -> None:
+            if number == 1:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                return
+            await asyncio.sleep(0)
+            done.append(number)
+
+        for number in range(4):
+            client.emit("a", number)
+        await turns(20)
+        assert done == [0, 2, 3]
+
+    run(main)
+
+
+def test_timeouts_work() -> None:
+    async def main() -> None:
+        client, socket = joined()
+        log: list[str] = []
+
+        @socket.on("a")
+        async def a() -> None:
+            try:
+                async with asyncio.timeout(0.001):
+                    await asyncio.get_running_loop().create_future()
+            except TimeoutError:
+                log.append("late")
+            await asyncio.wait_for(asyncio.sleep(0), 10)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(0))
+            log.append("end")
+            if len(log) == 4:
+                over.set()
+
+        over = asyncio.Event()
+        client.emit("a")
+        client.emit("a")
+        await asyncio.wait_for(over.wait(), 10)
+        assert log == ["late", "end", "late", "end"]
+
+    run(main)
+
+
+def test_several_handlers_of_one_event_go_on_together() -> None:
+    async def main() -> None:
+        client, socket = joined()
+        gate = asyncio.Event()
+        log: list[str] = []
+
+        @socket.on("a")
+        async def waits(number: int) -> None:
+            await gate.wait()
+            log.append(f"waits {number}")
+
+        @socket.on("a")
+        async def opens(number: int) -> None:
+            log.append(f"opens {number}")
+            gate.set()
+
+        client.emit("a", 1)
+        client.emit("a", 2)
+        await turns(20)
+        assert log == ["opens 1", "waits 1", "opens 2", "waits 2"] or log == [
+            "opens 1",
+            "waits 1",
+            "waits 2",
+            "opens 2",
+        ]
+
+    run(main)
