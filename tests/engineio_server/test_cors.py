@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from tests.engineio_server.serving import Serving
 
-from cooee.engineio import Cors
+from cooee.engineio import Cors, Server
 from cooee.http import Request
 from cooee.protocol.headers import Headers
 
@@ -117,6 +118,16 @@ class TestServer:
         assert [answer.status for answer in answers] == [200, 200, 400, 400]
         for answer in answers:
             assert answer.headers["access-control-allow-origin"] == PAGE
+
+    def test_origin_alone(self, serving: Callable[..., Serving]) -> None:
+        server = serving(cors="*")
+        answer = server.request("EIO=4&transport=polling", {"Origin": PAGE})
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "*")
+
+    @pytest.mark.parametrize("cors", [{"origin": "*"}, 1])
+    def test_wrong_types(self, cors: Any) -> None:
+        with pytest.raises(TypeError, match="must be of the types of AllowedOrigins"):
+            Server(cors=cors)
 
     def test_none(self, server: Serving) -> None:
         answer = server.request("EIO=4&transport=polling", {"Origin": PAGE})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,6 +45,13 @@ class Cors:
     exposed_headers: str | Iterable[str] | None = None
     credentials: bool = False
     max_age: int | None = None
+
+    def __post_init__(self) -> None:
+        allowed = self.origin
+        if isinstance(allowed, Mapping) or not (
+            isinstance(allowed, (bool, re.Pattern, Iterable)) or callable(allowed)
+        ):
+            raise TypeError(f"origin is {allowed!r}, must be of the types of AllowedOrigins")
 
     def apply(self, headers: Headers, request: Request) -> None:
         """Add the headers of an answer."""

@@ -24,7 +24,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from cooee.engineio.cors import Cors
+from cooee.engineio.cors import AllowedOrigins, Cors
 from cooee.engineio.errors import TransportError
 from cooee.engineio.handshake import Handshake
 from cooee.engineio.packet import PacketError
@@ -111,7 +111,8 @@ class Server:
         allow_request: Function or coroutine function called with the :class:`cooee.http.Request` of
             a handshake. True lets it in; False refuses it, and so does a ``str`` that the client is
             told.
-        cors: See :class:`Cors`; None, the default, lets pages of the same origin in only.
+        cors: See :class:`Cors`, or only its ``origin``; None, the default, lets pages of the same
+            origin in only.
         cookie: See :class:`Cookie`; None, the default, sets none.
         http_compression: Whether polling answers are compressed for clients that take it.
         compression_threshold: Bytes from which on they are, default 1024.
@@ -132,7 +133,7 @@ class Server:
         allow_upgrades: bool = True,
         allow_eio3: bool = False,
         allow_request: AllowRequest | None = None,
-        cors: Cors | None = None,
+        cors: Cors | AllowedOrigins | None = None,
         cookie: Cookie | None = None,
         http_compression: bool = True,
         compression_threshold: int = 1024,
@@ -159,7 +160,7 @@ class Server:
         self._upgrades = ["websocket"] if allow_upgrades and "websocket" in self._transports else []
         self._allow_eio3 = allow_eio3
         self._allow_request = allow_request
-        self._cors = cors
+        self._cors = cors if cors is None or isinstance(cors, Cors) else Cors(origin=cors)
         self._cookie = cookie
         self._compression_threshold = compression_threshold if http_compression else None
         self._websocket = Settings(
