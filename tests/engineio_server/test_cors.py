@@ -71,6 +71,11 @@ class TestPolicy:
         assert answered(cors, "https://evil.example") == {"Vary": "Origin"}
         assert answered(cors, None) == {"Vary": "Origin"}
 
+    @pytest.mark.parametrize("cors", [{"origin": "*"}, 1])
+    def test_wrong_types(self, cors: Any) -> None:
+        with pytest.raises(TypeError, match="must be of the types of AllowedOrigins"):
+            Server(cors=cors)
+
     def test_exposed_headers(self) -> None:
         cors = Cors(exposed_headers=["X-A", "X-B"])
         assert answered(cors)["Access-Control-Expose-Headers"] == "X-A,X-B"
@@ -123,11 +128,6 @@ class TestServer:
         server = serving(cors="*")
         answer = server.request("EIO=4&transport=polling", {"Origin": PAGE})
         assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "*")
-
-    @pytest.mark.parametrize("cors", [{"origin": "*"}, 1])
-    def test_wrong_types(self, cors: Any) -> None:
-        with pytest.raises(TypeError, match="must be of the types of AllowedOrigins"):
-            Server(cors=cors)
 
     def test_none(self, server: Serving) -> None:
         answer = server.request("EIO=4&transport=polling", {"Origin": PAGE})
