@@ -86,3 +86,35 @@ def test_message_that_outgrows_its_room(
         until(reactor, lambda expected=2 * count: len(messages) == expected)  # type: ignore[misc]
         assert messages[-1] == "after"
         assert messages[-2] == payload
+
+
+class Interrupted(list[str | bytes]):
+    """Ctrl-C comes while the large message is handled."""
+
+    def append(self, item: str | bytes) -> None:
+        super().append(item)
+        if len(item) == ROOM:
+            raise KeyboardInterrupt
+
+
+class TestCtrlC:
+    @pytest.fixture
+    def messages(self) -> list[str | bytes]:
+        return Interrupted()
+
+    def test_nothing_is_lost(
+        self, client: tuple[socket.socket, Reactor], messages: list[str | bytes]
+    ) -> None:
+        """It comes during a large message, with others behind it in the same read."""
+        sock, reactor = client
+        large = build_frame(2, bytes(ROOM), mask=KEY)
+        sock.sendall(large[:20_000])
+        for _ in range(20):
+            reactor.poll()
+        small = b"".join(build_frame(1, str(number), mask=KEY) for number in range(9))
+        sock.sendall(large[20_000:] + small)
+        with pytest.raises(KeyboardInterrupt):
+            until(reactor, lambda: len(messages) > 1)
+        assert messages == [bytes(ROOM)]
+        until(reactor, lambda: len(messages) == 10)
+        assert messages[1:] == [str(number) for number in range(9)]

@@ -12,8 +12,13 @@ from tests.rawclient import message_frame
 from tests.websocket.conftest import Serve
 from tests.websocket.serving import Inbox, Serving, echo
 
-from cooee.protocol.errors import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
-from cooee.websocket import Session
+from cooee.protocol.errors import (
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidStateError,
+)
+from cooee.websocket import Session, Settings
 
 one_driver = pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
 
@@ -471,3 +476,24 @@ def test_half_close_sends_what_was_written(serve: Serve) -> None:
     assert client.receive_message() == message
     assert client.receive_message() == "last"
     assert client.rest() == b""
+
+
+def test_without_a_connection_nothing_goes_wrong() -> None:
+    """One that was made by hand and never got a stream."""
+
+    async def never() -> None:
+        raise AssertionError
+
+    session = Session(Settings(), server=True)
+    assert session.ready_state == 0
+    assert (session.buffered_amount, session.latency) == (0, None)
+    assert (session.remote_address, session.local_address) == (None, None)
+    session.pause()
+    session.resume()
+    session.terminate()
+    session.close()
+    for send in (lambda: session.send("x"), session.ping, session.pong):
+        with pytest.raises(InvalidStateError):
+            send()
+    with pytest.raises(InvalidStateError):
+        session.spawn(never())

@@ -278,7 +278,16 @@ cdef class Stream(Handle):
                     direct = min(direct, count)
                     self.direct += direct
                     self.direct_size -= direct
-                    handler.on_direct(direct)
+                    try:
+                        handler.on_direct(direct)
+                    except Exception:
+                        raise
+                    except BaseException:
+                        # Ctrl-C in a handler. Nobody else has the rest of these bytes.
+                        if count > direct and self.fd >= 0:
+                            handler = self.handler
+                            handler.on_data(reactor.buffer, count - direct)
+                        raise
                     if count > direct and self.fd >= 0:
                         handler = self.handler
                         handler.on_data(reactor.buffer, count - direct)

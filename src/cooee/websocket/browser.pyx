@@ -32,7 +32,8 @@ from cooee.protocol.headers import format_extensions
 from cooee.protocol.urls import parse_websocket_url
 from cooee.reactor import get_reactor
 from cooee.websocket.blob import Blob
-from cooee.websocket.connection import Keepalive, Settings
+from cooee.websocket.connection import Settings
+from cooee.websocket.keepalive import Keepalive
 from cooee.websocket.opening import Opening, OpeningOptions
 
 logger = logging.getLogger("cooee.websocket")

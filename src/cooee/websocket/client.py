@@ -18,7 +18,8 @@ from cooee.protocol.handshake import validate_protocols
 from cooee.protocol.headers import Headers
 from cooee.protocol.urls import URL, parse_websocket_url
 from cooee.reactor import Reactor, get_reactor
-from cooee.websocket.connection import Keepalive, Settings
+from cooee.websocket.connection import Settings
+from cooee.websocket.keepalive import Keepalive
 from cooee.websocket.opening import Established, HeadersLike, Opening, OpeningOptions
 from cooee.websocket.redirect import follow
 from cooee.websocket.session import Session

@@ -91,12 +91,3 @@ cdef class Connection(Protocol):
     cdef int got_drained(self) except -1
     cdef int got_lost(self) except -1
     cdef int handler_raised(self, object exc) except -1
-
-
-cdef class Keepalive:
-    cdef readonly object members
-    cdef object reactor
-    cdef Timer timer
-    cdef int interval
-    cdef int timeout
-    cdef double period

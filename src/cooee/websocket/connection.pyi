@@ -1,6 +1,4 @@
-from collections.abc import Collection
-
-from cooee.reactor import Protocol, Reactor
+from cooee.reactor import Protocol
 
 class Settings:
     def __init__(
@@ -37,12 +35,3 @@ class Connection(Protocol):
     @property
     def latency(self) -> float | None: ...
     def feed(self, data: bytes) -> None: ...
-
-class Keepalive:
-    def __init__(
-        self, reactor: Reactor, settings: Settings, members: Collection[Connection]
-    ) -> None: ...
-    @property
-    def members(self) -> Collection[Connection]: ...
-    def look(self) -> None: ...
-    def stop(self) -> None: ...

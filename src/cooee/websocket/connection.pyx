@@ -40,7 +40,6 @@ from cooee.protocol.frames cimport (
     header_size,
     write_header,
 )
-from cooee.reactor.core cimport Reactor
 from cooee.reactor.stream cimport Stream
 from cooee.websocket.outcome cimport DONE, Outcome
 
@@ -58,8 +57,6 @@ cdef enum:
     # Below this the rest of a message is received with its neighbours, not by itself.
     DIRECT = 4096
     KEYS = 4096
-    # Of the keepalive, per ping interval.
-    LOOKS = 8
 
 # Seconds for the peer to read the Close frame of a failed connection.
 cdef double LINGER = 2.0
@@ -215,6 +212,10 @@ cdef class Connection(Protocol):
         # Set after an earlier part of this same read, it may point into a message that is about to
         # be moved, filled further or handed over.
         stream.direct_size = 0
+        if self.rest is not None and not filled:
+            # The other part of a read in which a handler was interrupted.
+            self.rest += at[:end - at]
+            return 0
         self.parsing = True
         while True:
             try:
@@ -422,7 +423,12 @@ cdef class Connection(Protocol):
         else:
             to = stream.reserve(header)
             write_header(to, first, size, NULL)
-            stream.refer(owner, data, size)
+            try:
+                stream.refer(owner, data, size)
+            except MemoryError:
+                # A header without its payload: nothing that follows would be understood.
+                stream.abort()
+                raise
         return stream.touch()
 
     cdef int write_message(self, object data) except -1:
@@ -622,37 +628,3 @@ cdef class Connection(Protocol):
         logger.error("exception in a handler; connection with %s closes",
                      self.stream.peername, exc_info=exc)
         return self.fail(1011, "internal error")
-
-
-cdef class Keepalive:
-    """
-    Pings silent connections and fails those that stay silent.
-
-    It looks at its ``members`` eight times per interval. Silence is counted in looks, not on the
-    clock: a process that was busy or stopped for a minute finds one look's worth of silence, and
-    what the peers sent meanwhile.
-    """
-
-    def __init__(self, Reactor reactor, Settings settings, members):
-        self.reactor = reactor
-        self.members = members
-        self.interval = LOOKS
-        self.period = settings.ping_interval / LOOKS
-        if self.period > 0:
-            self.timeout = max(1, round(settings.ping_timeout / self.period)) \
-                if settings.ping_timeout > 0 else 0
-            self.timer = reactor.set_timer(self.period, self.look, (), False)
-
-    def look(self):
-        cdef Connection connection
-        self.timer = (<Reactor> self.reactor).set_timer(self.period, self.look, (), False)
-        for member in list(self.members):
-            connection = member
-            if connection.state == OPEN:
-                connection.tick(self.interval, self.timeout)
-
-    def stop(self):
-        """Look no more. Idempotent."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None

@@ -43,8 +43,9 @@ from cooee.reactor import (
     listen,
 )
 from cooee.websocket.application import Application
-from cooee.websocket.connection import Keepalive, Settings
+from cooee.websocket.connection import Settings
 from cooee.websocket.door import USUAL_FIELDS, USUAL_HEAD, Door, Doorman
+from cooee.websocket.keepalive import Keepalive
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.session import Session, broadcast
 

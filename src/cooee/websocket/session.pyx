@@ -143,12 +143,12 @@ cdef class Session(Connection):
     @property
     def remote_address(self):
         """The peer's address, as the socket module gives it; None on a Unix socket."""
-        return self.stream.peername
+        return self.stream.peername if self.stream is not None else None
 
     @property
     def local_address(self):
         """Our address, as the socket module gives it; None once closed."""
-        return self.stream.sockname
+        return self.stream.sockname if self.stream is not None else None
 
     @property
     def close_code(self):
@@ -248,6 +248,9 @@ cdef class Session(Connection):
 
     def spawn(self, coro):
         """Run a coroutine on behalf of this session: its exception fails the connection."""
+        if self.stream is None:
+            coro.close()
+            raise self.not_open()
         task = self.stream.reactor.spawn(coro)
         task.add_done_callback(self.task_done)
         return task
@@ -353,7 +356,8 @@ cdef class Session(Connection):
         """Cut the connection without a closing handshake; the peer sees 1006."""
         if self.state == OPEN:
             self.state = CLOSING
-        self.stream.abort()
+        if self.stream is not None:
+            self.stream.abort()
 
     def pause(self):
         """Read and deliver nothing more, Ping and Close included, until :meth:`resume`."""

@@ -1,0 +1,13 @@
+from collections.abc import Collection
+
+from cooee.reactor import Reactor
+from cooee.websocket.connection import Connection, Settings
+
+class Keepalive:
+    def __init__(
+        self, reactor: Reactor, settings: Settings, members: Collection[Connection]
+    ) -> None: ...
+    @property
+    def members(self) -> Collection[Connection]: ...
+    def look(self) -> None: ...
+    def stop(self) -> None: ...
