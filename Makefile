@@ -103,6 +103,10 @@ test: build $(STAMPS)/test $(STAMPS)/peers  ## Run the tests on both reactors
 	@$(PYTEST)
 	@echo "==> tests, portable reactor"
 	@COOEE_REACTOR=portable $(PYTEST) -m "not once"
+ifeq ($(TESTS),tests)
+	@echo "==> the reactor's tests, portable, each socket watched by itself"
+	@COOEE_REACTOR=poll $(BIN)/python -m pytest tests/reactor -m "not once" $(ARGS)
+endif
 
 .PHONY: lint
 lint: $(STAMPS)/test  ## Check format, style and types

@@ -143,10 +143,10 @@ def test_the_descriptor_is_readable_when_there_is_something_to_do(reactor: React
     """For those who have a loop of their own."""
     import select
 
-    ours, theirs = socket.socketpair()
-    watch = watch_readable(reactor, ours, lambda: ours.recv(10))
     if reactor.fileno() < 0:
         pytest.skip("no such descriptor here")
+    ours, theirs = socket.socketpair()
+    watch = watch_readable(reactor, ours, lambda: ours.recv(10))
     assert select.select([reactor.fileno()], [], [], 0)[0] == []
     theirs.send(b"x")
     assert select.select([reactor.fileno()], [], [], PATIENCE)[0] != []

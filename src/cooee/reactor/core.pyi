@@ -1,6 +1,7 @@
 import asyncio
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from typing_extensions import TypeVarTuple, Unpack
 
@@ -12,7 +13,7 @@ _Args = TypeVarTuple("_Args")
 class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
-reactors: MutableMapping[asyncio.AbstractEventLoop, Reactor]
+reactors: WeakKeyDictionary[asyncio.AbstractEventLoop, Reactor]
 
 class Handle:
     @property

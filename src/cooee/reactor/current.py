@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 from cooee.reactor.core import Reactor, reactors
 
-if sys.platform == "linux" and os.environ.get("COOEE_REACTOR", "") != "portable":
+if sys.platform == "linux" and os.environ.get("COOEE_REACTOR") not in ("portable", "poll"):
     from cooee.reactor.epoll import EpollReactor
 
     DefaultReactor: type[Reactor] = EpollReactor
@@ -61,8 +61,11 @@ def get_reactor() -> Reactor:
     if loop is not None:
         reactor: Reactor | None = reactors.get(loop)
         if reactor is None:
-            for other in [one for one in reactors if one.is_closed()]:
-                reactors[other].close()
+            # Of all threads: the references at one stroke, for others may come meanwhile.
+            for reference in reactors.keyrefs():
+                other = reference()
+                if other is not None and other.is_closed() and other in reactors:
+                    reactors[other].close()
             reactor = DefaultReactor(loop)
             _close_with(reactor)
         return reactor

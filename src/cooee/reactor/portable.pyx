@@ -1,12 +1,13 @@
 """
 The reactor on systems without epoll: the same interface over ``selectors`` and Python's sockets.
 
-Attached to an asyncio loop it has the loop watch each socket, for want of a set that could itself
-be watched. Its one difference: while reading is paused, a reset by the peer goes unnoticed.
+Attached to an asyncio loop it has the loop watch the selector, where that has a descriptor (kqueue
+has), or else each socket. Its one difference: while reading is paused, a reset by the peer goes
+unnoticed.
 """
 
-import asyncio
 import contextlib
+import os
 import selectors
 import socket
 import time
@@ -16,13 +17,18 @@ from cooee.reactor.stream cimport Listener, Stream, cooee_block
 
 cdef enum:
     PIECES = 64
-    # Times one connection may receive in a row, so that others get their turns.
-    DRAINS = 8
 
 # Seconds. Selectors count in milliseconds, some of them in 32 bits.
 LONGEST_WAIT = 3600.0
 
 HAS_SENDMSG = hasattr(socket.socket, "sendmsg")
+
+# The tests' way to what has no descriptor, as on Windows: COOEE_REACTOR=poll.
+Selector = (
+    selectors.PollSelector
+    if os.environ.get("COOEE_REACTOR") == "poll"
+    else selectors.DefaultSelector
+)
 
 
 cdef class PortableReactor(Reactor):
@@ -32,12 +38,12 @@ cdef class PortableReactor(Reactor):
     cdef object error
     cdef object alarm
     cdef double armed
-    # The loop is not asyncio's own, which tells of a state for as long as it lasts.
-    cdef bint told_once
-    cdef Py_ssize_t received
+    # Whether there is no selector's descriptor for the loop to watch.
+    cdef bint each
 
     def __cinit__(self, loop=None):
-        self.selector = selectors.DefaultSelector()
+        self.selector = Selector()
+        self.each = self.fileno() < 0
         self.begin(loop)
 
     def fileno(self):
@@ -58,9 +64,11 @@ cdef class PortableReactor(Reactor):
         cdef Handle handle
         cdef int count = 0
         if self.loop is not None:
-            # The loop watches; its callbacks bring the events.
-            return 0
-        if self.timers.entries:
+            if self.each:
+                # The loop watches; its callbacks bring the events.
+                return 0
+            timeout = 0
+        elif self.timers.entries:
             due = min(max(0.0, self.timers.first() - self.clock()), LONGEST_WAIT)
             timeout = due if timeout < 0 else min(timeout, due)
         for key, mask in self.selector.select(None if timeout < 0 else timeout):
@@ -80,8 +88,6 @@ cdef class PortableReactor(Reactor):
             self.now = self.last_event = self.clock()
             self.handled += 1
             handle.ready(events)
-            if self.told_once:
-                self.drain(handle)
             self.settle()
         finally:
             self.end_dispatch()
@@ -90,21 +96,6 @@ cdef class PortableReactor(Reactor):
             self.schedule()
         self.keep_polling()
         self.stop_if_idle()
-
-    cdef int drain(self, Handle handle) except -1:
-        """
-        Receive until there is nothing.
-
-        libuv tells of a reset once: of one that comes close behind the last bytes it says no more
-        than of those.
-        """
-        cdef int round_ = 0
-        while self.received > 0 and round_ < DRAINS and handle.fd >= 0:
-            self.received = 0
-            round_ += 1
-            handle.ready(READ)
-        self.received = 0
-        return 0
 
     def ring(self):
         """The asyncio loop's clock reached the first timer."""
@@ -123,15 +114,17 @@ cdef class PortableReactor(Reactor):
         return 0
 
     cdef int attach(self, object loop) except -1:
-        self.told_once = not isinstance(loop, asyncio.SelectorEventLoop)
         cdef void *at = self.newest
-        for key in list(self.selector.get_map().values()):
-            self.selector.unregister(key.fileobj)
-        while at != NULL:
-            interest = (<Handle> at).interest
-            (<Handle> at).interest = 0
-            self.watch(<Handle> at, interest)
-            at = (<Handle> at).older
+        if not self.each:
+            loop.add_reader(self.fileno(), self.ready_in_loop)
+        else:
+            for key in list(self.selector.get_map().values()):
+                self.selector.unregister(key.fileobj)
+            while at != NULL:
+                interest = (<Handle> at).interest
+                (<Handle> at).interest = 0
+                self.watch(<Handle> at, interest)
+                at = (<Handle> at).older
         if self.timers.entries:
             self.arm(self.timers.first())
         return 0
@@ -142,6 +135,10 @@ cdef class PortableReactor(Reactor):
         if self.alarm is not None:
             self.alarm.cancel()
             self.alarm = None
+        if not self.each:
+            if not loop.is_closed():
+                loop.remove_reader(self.fileno())
+            return 0
         while at != NULL:
             interest = (<Handle> at).interest
             self.watch(<Handle> at, 0)
@@ -152,7 +149,7 @@ cdef class PortableReactor(Reactor):
         return 0
 
     cdef int watch(self, Handle handle, unsigned int interest) except -1:
-        if self.loop is None:
+        if self.loop is None or not self.each:
             events = ((selectors.EVENT_READ if interest & READ else 0)
                       | (selectors.EVENT_WRITE if interest & WRITE else 0))
             if handle.interest == 0 and events:
@@ -183,8 +180,7 @@ cdef class PortableReactor(Reactor):
         else:
             view = <unsigned char[:self.buffer_size]> self.buffer
         try:
-            self.received = stream.sock.recv_into(view)
-            return self.received
+            return stream.sock.recv_into(view)
         except (BlockingIOError, InterruptedError):
             return WOULD_BLOCK
         except OSError as exc:
