@@ -95,6 +95,9 @@ def test_greets_itself_and_goes_on_serving() -> None:
         url = started(program)
         program.wait_for("^###### HelloWorld$")
         program.wait_for("^##### HelloWorld$")
+        program.wait_for("^your_echo HelloWorld$")
+        program.wait_for("^##### your_echo HelloWorld$")
+        program.wait_for("^disconnect$")
         with connect(url) as peer:
             peer.send("again")
             assert peer.recv() == "again"

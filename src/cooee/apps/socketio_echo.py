@@ -8,6 +8,7 @@ from typing import Any
 from cooee.apps.echo import DEFAULT_MAX_MESSAGE_SIZE, EchoServer
 from cooee.apps.readable import readable_text
 from cooee.engineio.cors import Cors
+from cooee.protocol.urls import parse_url
 from cooee.socketio import Server, Socket
 
 __all__ = ["SocketIOEchoServer"]
@@ -73,6 +74,11 @@ class SocketIOEchoServer(EchoServer):
 
         socket.on(EVENT, your_echo)
         socket.on("disconnect", lambda *reason: self._show("disconnect"))
+
+    @property
+    def socketio_url(self) -> str:
+        """A URL at which a Socket.IO client on this machine reaches it; it listens on TCP."""
+        return f"http://{parse_url(self.url).host_header}"
 
     def describe(self) -> str:
         """One line that says where it listens, and whether others can reach it."""

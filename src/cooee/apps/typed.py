@@ -20,7 +20,20 @@ from pathlib import Path
 
 from cooee.protocol.close import build_close_payload
 
-__all__ = ["HELP", "Close", "Help", "Line", "Ping", "Send", "SendFile", "parse_line", "written"]
+__all__ = [
+    "HELP",
+    "Close",
+    "Help",
+    "Line",
+    "Ping",
+    "Send",
+    "SendFile",
+    "no_command",
+    "parse_file",
+    "parse_hex",
+    "parse_line",
+    "written",
+]
 
 HELP = """\
 A line is sent as text; one that begins with a slash is a command:
@@ -87,14 +100,9 @@ def parse_line(text: str, *, raw: bool = False) -> Line:
     rest = rest.strip()
     match command:
         case "/hex":
-            try:
-                return Send(bytes.fromhex(rest))
-            except ValueError:
-                raise ValueError(f"/hex takes pairs of hexadecimal digits, not {rest!r}") from None
+            return Send(parse_hex(rest))
         case "/file":
-            if not rest:
-                raise ValueError("/file takes the path of a file")
-            return SendFile(Path(rest).expanduser())
+            return parse_file(rest)
         case "/ping":
             if len(rest.encode(errors="surrogateescape")) > 125:
                 raise ValueError("/ping takes at most 125 bytes (RFC 6455 §5.5)")
@@ -103,7 +111,37 @@ def parse_line(text: str, *, raw: bool = False) -> Line:
             return _close(rest)
         case "/help":
             return Help()
-    raise ValueError(f"no command {command!r}; /help lists them, //… sends text with a slash")
+    raise no_command(command)
+
+
+def parse_hex(rest: str) -> bytes:
+    """
+    Return the bytes that are to be sent.
+
+    Raises:
+        ValueError: They are not given as hexadecimal digits.
+    """
+    try:
+        return bytes.fromhex(rest)
+    except ValueError:
+        raise ValueError(f"/hex takes pairs of hexadecimal digits, not {rest!r}") from None
+
+
+def parse_file(rest: str) -> SendFile:
+    """
+    Return which file is to be sent.
+
+    Raises:
+        ValueError: None is named.
+    """
+    if not rest:
+        raise ValueError("/file takes the path of a file")
+    return SendFile(Path(rest).expanduser())
+
+
+def no_command(command: str) -> ValueError:
+    """The error of a line that begins with a slash and is no command."""
+    return ValueError(f"no command {command!r}; /help lists them, //… sends text with a slash")
 
 
 def _close(rest: str) -> Close:

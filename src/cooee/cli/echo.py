@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cooee.apps.echo import DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_PORT, EchoServer
-from cooee.apps.hello import Hello
+from cooee.apps.hello import Hello, SocketIOHello
 from cooee.apps.socketio_echo import DEFAULT_PORT as DEFAULT_SOCKETIO_PORT
 from cooee.apps.socketio_echo import SocketIOEchoServer
 from cooee.cli.values import fail, size
@@ -36,7 +36,7 @@ def echo(
     ] = DEFAULT_MAX_MESSAGE_SIZE,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every message.")] = False,
     hello: Annotated[
-        bool, typer.Option("--hello", help="First make one round trip, as a client would.")
+        bool, typer.Option("--hello", help="First make a round trip to each, as clients would.")
     ] = False,
 ) -> None:
     """
@@ -49,11 +49,17 @@ def echo(
     socketio = SocketIOEchoServer(
         host, socketio_port, max_message_size=max_message_size, verbose=verbose
     )
-    failure: list[Exception] = []
+    failures: list[Exception] = []
 
-    def hello_done(error: Exception | None) -> None:
-        if error is not None:
-            failure.append(error)
+    def raw_done(error: Exception | None) -> None:
+        SocketIOHello(
+            socketio.socketio_url,
+            lambda other: both_done([one for one in (error, other) if one is not None]),
+        )
+
+    def both_done(errors: list[Exception]) -> None:
+        if errors:
+            failures.extend(errors)
             server.close()
 
     def begin() -> None:
@@ -61,7 +67,7 @@ def echo(
         for one in (server, socketio):
             print(one.describe() + narrow, flush=True)
         if hello:
-            Hello(server.url, hello_done)
+            Hello(server.url, raw_done)
 
     try:
         server.start()
@@ -74,5 +80,5 @@ def echo(
     server.run()
     socketio.close()
     get_reactor().run(until=lambda: socketio.wait_closed().done)
-    if failure:
-        fail(f"the round trip failed: {failure[0]}")
+    if failures:
+        fail(f"the round trip failed: {'; '.join(map(str, failures))}")

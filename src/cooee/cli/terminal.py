@@ -11,8 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TextIO
 
-from cooee.apps.readable import readable
-from cooee.apps.typed import written
+from cooee.apps.conversation import Received
 
 try:
     import readline
@@ -34,15 +33,14 @@ class Terminal:
     """
     What a person types is edited with a prompt, and messages appear above it.
 
-    Text is shown as ``< text``, binary as ``<< <2 bytes: 01 02 |..|>``. When standard output is no
-    terminal, a message is written as one would type it; remarks go to standard error.
+    When standard output is no terminal, what comes is written as one would type it; remarks go to
+    standard error.
 
     Attributes:
         interactive: Whether a person types.
     """
 
-    def __init__(self, *, raw: bool = False) -> None:
-        self._raw = raw
+    def __init__(self) -> None:
         self._shows = sys.stdout.isatty()
         self.interactive = sys.stdin is not None and sys.stdin.isatty()
         # Whether there is a prompt, or is about to be one.
@@ -66,12 +64,9 @@ class Terminal:
             for line in lines:
                 yield line
 
-    def show(self, data: str | bytes) -> None:
-        """Show a message received."""
-        if self._shows:
-            self._write(sys.stdout, f"{'<' if isinstance(data, str) else '<<'} {readable(data)}")
-        else:
-            self._write(sys.stdout, written(data, raw=self._raw))
+    def show(self, received: Received) -> None:
+        """Show what was received."""
+        self._write(sys.stdout, received.readable() if self._shows else received.written())
 
     def tell(self, text: str) -> None:
         """Show what is neither sent nor received, on standard error."""

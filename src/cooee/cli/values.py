@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-__all__ = ["fail", "size"]
+__all__ = ["complain", "fail", "size"]
 
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
@@ -32,7 +32,12 @@ def size(text: str | int) -> int:
     return int(match[1]) * UNITS[(match[2] or "").lower()]
 
 
+def complain(message: str) -> None:
+    """Say what went wrong on standard error."""
+    print(f"cooee: {message}", file=sys.stderr)
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """Say what went wrong on standard error and exit with a code."""
-    print(f"cooee: {message}", file=sys.stderr)
+    complain(message)
     raise typer.Exit(code)
