@@ -16,6 +16,7 @@ from cooee.socketio.manager import Manager, connect
 from cooee.socketio.memory import MemoryEngine
 from cooee.socketio.namespace import Namespace, ParentNamespace
 from cooee.socketio.packet import RESERVED_EVENTS, Packet, PacketType
+from cooee.socketio.raw import RawMember
 from cooee.socketio.server import Recovery, Server
 from cooee.socketio.socket import Ack, Socket
 
@@ -39,6 +40,7 @@ __all__ = [
     "PacketError",
     "PacketType",
     "ParentNamespace",
+    "RawMember",
     "Recovery",
     "RemoteSocket",
     "Server",

@@ -178,7 +178,7 @@ cdef class Client(Receiver):
                 return self.violated(
                     PacketError(PROTOCOL_ERROR, f"second CONNECT to {packet.namespace!r}")
                 )
-            self.server.admit(self, packet.namespace, packet.data)
+            self.server.got_connect(self, packet.namespace, packet.data)
             return 0
         if member is None and self.engine.protocol == 3:
             member = <Member> self.members.get(packet.namespace.partition("?")[0])

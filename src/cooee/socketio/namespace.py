@@ -13,24 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 from cooee.socketio.acks import settle_outcome
 from cooee.socketio.adapters.base import Adapter, BroadcastOptions, SocketDetails, StoredSession
-from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket
+from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket, room_names
 from cooee.socketio.client import Client
 from cooee.socketio.deliver import deliver
 from cooee.socketio.emitter import Emitter, Handler, spawn
-from cooee.socketio.errors import ConnectError
+from cooee.socketio.errors import ConnectError, LimitExceeded
 from cooee.socketio.handshake import make_handshake
 from cooee.socketio.packet import Packet, PacketType
+from cooee.socketio.raw import RawBroadcast, RawMember
 from cooee.socketio.socket import Socket
 from cooee.websocket.outcome import Outcome
+from cooee.websocket.session import Session
 
 if TYPE_CHECKING:
     from cooee.socketio.server import Server
 
-__all__ = ["Middleware", "Namespace", "ParentNamespace"]
+__all__ = ["Message", "Middleware", "Namespace", "ParentNamespace"]
 
 logger = logging.getLogger("cooee.socketio")
 
 Middleware = Callable[[Socket], Any]
+# Makes of an event's name and arguments what raw sessions get.
+Message = Callable[..., str | bytes | bytearray | memoryview | None]
 
 # Events of a namespace that other servers may not emit here.
 RESERVED = frozenset({"connect", "connection", "new_namespace"})
@@ -56,6 +60,7 @@ class Namespace(Emitter):
         name: Its name, which begins with ``/``.
         server: The server.
         sockets: By id; not to be changed.
+        raw: The raw sessions that were admitted, by id; not to be changed.
         adapter: What keeps the rooms.
     """
 
@@ -64,6 +69,8 @@ class Namespace(Emitter):
         self.server = server
         self.name = name
         self.sockets: dict[str, Socket] = {}
+        self.raw: dict[str, RawMember] = {}
+        self._raw_by_session: dict[Session, RawMember] = {}
         self.next_id: Callable[[], int] = itertools.count().__next__
         self.parent = parent
         self._middlewares: list[Middleware] = []
@@ -92,7 +99,7 @@ class Namespace(Emitter):
 
     # Who joins
 
-    def admit(self, client: Client, auth: dict[str, Any]) -> None:
+    def got_connect(self, client: Client, auth: dict[str, Any]) -> None:
         """A client wants to join (called by the server)."""
         client.joining.add(self.name)
         pid, offset = auth.get("pid"), auth.get("offset")
@@ -219,8 +226,78 @@ class Namespace(Emitter):
             if result is not None:
                 spawn(result, "disconnect")
         self.adapter.remove_all(socket.id)
-        if not self.sockets and self.parent is not None:
+        self._check_empty()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there are neither sockets nor raw sessions in it."""
+        return not self.sockets and not self.raw
+
+    def _check_empty(self) -> None:
+        if self.parent is not None and self.empty:
             self.server.child_is_empty(self)
+
+    def let_join(self, member: Socket | RawMember, rooms: Iterable[str | Iterable[str]]) -> None:
+        """
+        Let a socket or raw session join rooms (called by it).
+
+        Raises:
+            LimitExceeded: It is in ``Limits.max_rooms`` rooms.
+        """
+        names = room_names(rooms)
+        most = self.server.limits.max_rooms
+        mine = self.adapter.rooms_of(member.id)
+        if len(mine) + len(names) > most and len(names.union(mine)) > most:
+            raise LimitExceeded(f"rooms of {member!r}: at most {most} (max_rooms)")
+        self.adapter.add_all(member.id, names)
+
+    # Raw WebSocket sessions
+
+    def admit(self, session: Session, *, message: Message | None = None) -> RawMember:
+        """
+        Let a raw WebSocket session in, which gets as messages what is emitted to the namespace.
+
+        ::
+
+            @server.on("connection")
+            def connected(session, request):
+                member = io.of("/").admit(session)
+                member.join("news")
+                session.on("message", lambda text: member.to("news").emit("chat", text))
+
+        No middleware is asked: who calls this decides. A session that is in already keeps its id
+        and rooms, and its `message` unless another is given.
+
+        Args:
+            session: An open session of any :class:`cooee.Server` on this reactor.
+            message: Called with an event's name and arguments, returns what such sessions get:
+                ``str`` for a text message, bytes-like for a binary one, None for none. It is called
+                once for each broadcast, for all sessions that were admitted with the same
+                function. If it raises, this is logged and they get nothing. By default one
+                argument that is ``str`` or bytes-like is the message as it is, without the event's
+                name, and anything else the JSON text ``[event, *args]``, with bytes in base64.
+
+        Raises:
+            ConnectionClosed: The session is closing or closed.
+            TypeError: `message` cannot be called or hashed, or is a coroutine function; or this is
+                a parent namespace.
+            ValueError: It is a client's session.
+        """
+        member = self._raw_by_session.get(session)
+        if member is None:
+            member = RawMember(self, session, make_id(), message)
+            self.raw[member.id] = self._raw_by_session[session] = member
+            self.adapter.add_all(member.id, (member.id,))
+        elif message is not None:
+            member.message = message
+        return member
+
+    def forget(self, member: RawMember) -> None:
+        """A raw session has left (called by it)."""
+        del self.raw[member.id]
+        del self._raw_by_session[member.session]
+        self.adapter.remove_all(member.id)
+        self._check_empty()
 
     # To all of them
 
@@ -322,9 +399,14 @@ class Namespace(Emitter):
     def deliver(
         self, sids: Iterable[str], payload: Sequence[Any], options: BroadcastOptions
     ) -> int:
-        """Send an EVENT to sockets of this server."""
+        """Send an EVENT to sockets and raw sessions of this server."""
         packet = Packet(PacketType.EVENT, self.name, None, payload)
-        return len(deliver(self.sockets, sids, packet, options))
+        if not self.raw:
+            return len(deliver(self.sockets, sids, packet, options))
+        if self.adapter.appends_offset and not options.volatile:
+            payload = payload[:-1]
+        raw = RawBroadcast(self.raw, payload, options.volatile)
+        return len(deliver(self.sockets, sids, packet, options, raw=raw)) + raw.count
 
     def deliver_with_ack(
         self,
@@ -333,10 +415,11 @@ class Namespace(Emitter):
         options: BroadcastOptions,
         ack: Callable[[list[Any]], None],
     ) -> tuple[int, Callable[[], None]]:
-        """The same, collecting acknowledgements."""
+        """The same, collecting acknowledgements, which raw sessions cannot give."""
         packet_id = self.next_id()
         packet = Packet(PacketType.EVENT, self.name, packet_id, payload)
-        reached = deliver(self.sockets, sids, packet, options, ack)
+        raw = RawBroadcast(self.raw, payload, options.volatile) if self.raw else None
+        reached = deliver(self.sockets, sids, packet, options, ack, raw)
 
         def cancel() -> None:
             for socket in reached:
@@ -360,11 +443,11 @@ class Namespace(Emitter):
         return SocketDetails(sid, handshake, list(self.adapter.rooms_of(sid)), socket.data)
 
     def disconnect(self, sids: Iterable[str], close: bool) -> None:
-        """Disconnect sockets of this server."""
+        """Disconnect sockets and raw sessions of this server."""
         for sid in sids:
-            socket = self.sockets.get(sid)
-            if socket is not None:
-                socket.disconnect(close)
+            member = self.sockets.get(sid) or self.raw.get(sid)
+            if member is not None:
+                member.disconnect(close)
 
     def server_side_event(
         self, args: Sequence[Any], ack: Callable[[Any], None] | None = None
@@ -398,6 +481,15 @@ class ParentNamespace(Namespace):
     def targets(self) -> Iterable[Namespace]:
         """The namespaces that a broadcast to this one goes to."""
         return tuple(self.children)
+
+    def admit(self, session: Session, *, message: Message | None = None) -> RawMember:
+        """
+        Not supported: a session is in one of the children.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("admit() of a parent namespace: ask one of its children")
 
     def create(self, name: str) -> Namespace:
         """Make a namespace (called by the server)."""

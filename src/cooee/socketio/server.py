@@ -24,15 +24,18 @@ from cooee.socketio.client import Client
 from cooee.socketio.emitter import Handler, spawn
 from cooee.socketio.limits import Limits
 from cooee.socketio.namespace import (
+    Message,
     Middleware,
     Namespace,
     ParentNamespace,
     refuse,
     start_adapter,
 )
+from cooee.socketio.raw import RawMember
 from cooee.socketio.socket import Socket
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.server import Server as WebServer
+from cooee.websocket.session import Session
 
 __all__ = ["NamespaceMatcher", "Recovery", "Server"]
 
@@ -215,7 +218,7 @@ class Server:
         return self._namespaces
 
     def child_is_empty(self, namespace: Namespace) -> None:
-        """The last socket has left a namespace that has a parent (called by it)."""
+        """The last one has left a namespace that has a parent (called by it)."""
         if self._cleanup and namespace.name not in self._kept and not self._closing:
             if self._recovery is None:
                 self._drop_child(namespace)
@@ -230,10 +233,10 @@ class Server:
 
     def _drop_child(self, namespace: Namespace) -> None:
         name = namespace.name
-        if namespace.sockets or name in self._kept or self._namespaces.get(name) is not namespace:
+        if name in self._kept or self._namespaces.get(name) is not namespace:
             return
         # Someone may be in a middleware.
-        if any(name in client.joining for client in self._clients):
+        if not namespace.empty or any(name in client.joining for client in self._clients):
             return
         del self._namespaces[name]
         if isinstance(namespace.parent, ParentNamespace):
@@ -275,7 +278,7 @@ class Server:
         )
         if engine.protocol == 3:
             # These are in "/" without asking.
-            self.sockets.admit(client, {})
+            self.sockets.got_connect(client, {})
         return client
 
     def _connect_timed_out(self, client: Client) -> None:
@@ -287,7 +290,7 @@ class Server:
         """A client is gone (called by it)."""
         self._clients.discard(client)
 
-    def admit(self, client: Client, name: str, auth: Any) -> None:
+    def got_connect(self, client: Client, name: str, auth: Any) -> None:
         """A client wants to join a namespace (called by it)."""
         if not isinstance(auth, dict):
             auth = {}
@@ -303,7 +306,7 @@ class Server:
             return
         namespace = self._namespaces.get(name)
         if namespace is not None:
-            namespace.admit(client, auth)
+            namespace.got_connect(client, auth)
         elif _CONTROL.search(name):
             # Node asks the patterns; but U+001E would break polling payloads.
             client.close()
@@ -352,8 +355,8 @@ class Server:
     ) -> None:
         # It may have been made meanwhile.
         namespace = self._namespaces.get(name) or self._create_child(parent, name)
-        namespace.admit(client, auth)
-        if not namespace.sockets:
+        namespace.got_connect(client, auth)
+        if namespace.empty:
             self.child_is_empty(namespace)
 
     # Life
@@ -466,6 +469,8 @@ class Server:
             for client in list(self._clients):
                 client.close("server shutting down")
             for namespace in list(self._namespaces.values()):
+                for member in list(namespace.raw.values()):
+                    member.disconnect()
                 self._close_adapter(namespace)
             self._closed = self.engine.close()
         return self._closed
@@ -496,6 +501,10 @@ class Server:
     def use(self, middleware: Middleware) -> Middleware:
         """Register a middleware; see :meth:`Namespace.use`."""
         return self.sockets.use(middleware)
+
+    def admit(self, session: Session, *, message: Message | None = None) -> RawMember:
+        """Let a raw WebSocket session in; see :meth:`Namespace.admit`."""
+        return self.sockets.admit(session, message=message)
 
     def emit(self, *args: Any, ack: Callable[..., Any] | None = None) -> bool:
         """Send an event to all sockets; see :meth:`BroadcastOperator.emit`."""

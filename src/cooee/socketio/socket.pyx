@@ -21,8 +21,8 @@ from cooee.socketio.socket_events cimport event_name
 from cooee.websocket.outcome cimport DONE, Outcome
 
 from cooee.socketio.adapters.base import BroadcastOptions
-from cooee.socketio.broadcast import BroadcastOperator, SocketOperator, check_event, room_names
-from cooee.socketio.errors import Disconnected, LimitExceeded
+from cooee.socketio.broadcast import BroadcastOperator, SocketOperator, check_event
+from cooee.socketio.errors import Disconnected
 
 cdef extern from "Python.h":
     bint PyCoro_CheckExact(object value)
@@ -350,13 +350,7 @@ cdef class Socket(Member):
         # As the reference: who has left does not come back by that.
         if self.leaving and not self.connected:
             return
-        adapter = self.namespace.adapter
-        names = room_names(rooms)
-        most = self.server.limits.max_rooms
-        mine = adapter.rooms_of(self.id)
-        if len(mine) + len(names) > most and len(names.union(mine)) > most:
-            raise LimitExceeded(f"rooms of {self!r}: at most {most} (max_rooms)")
-        adapter.add_all(self.id, names)
+        self.namespace.let_join(self, rooms)
 
     def leave(self, str room not None):
         """Leave a room; does nothing when it is not in it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from cooee.socketio.emitter import Emitter
 
@@ -90,6 +90,10 @@ class Local(Protocol):
     ) -> int:
         """
         Send an EVENT to sockets, written once; return to how many. Unknown ids are passed over.
+
+        An id may also be that of a raw session, which the server admitted. Such ids are in rooms
+        as sockets' are, and all that an adapter must know of them is that :meth:`find` and
+        :meth:`details` do not find them and that nothing acknowledges for them.
         """
 
     def deliver_with_ack(
@@ -127,7 +131,13 @@ class Adapter(Emitter, ABC):
 
     Events: ``create_room(room)``, ``delete_room(room)``, ``join_room(room, sid)`` and
     ``leave_room(room, sid)``, of local sockets.
+
+    Attributes:
+        appends_offset: Whether it appends an offset to the events without acknowledgement that are
+            not volatile, for connection state recovery.
     """
+
+    appends_offset: ClassVar[bool] = False
 
     def __init__(self, local: Local) -> None:
         super().__init__()

@@ -164,6 +164,8 @@ class RecoveringAdapter(MemoryAdapter):
         clock: Seconds from any point in time.
     """
 
+    appends_offset = True
+
     def __init__(
         self,
         local: Local,
