@@ -16,12 +16,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import machine, report
+from harness.documents import write_documents
 from harness.install import compile_programs, prepare, toolchain
+from harness.measuring import Servers, Window, run
 from harness.peers import BENCH, BUILD, PEERS
 from harness.process import BenchError
 from harness.report import Failure, Run
 from harness.targets import judge, targets
-from harness.workloads import LONG_GROUPS, Servers, Window, Workload, run, workloads
+from harness.workload import Workload
+from harness.workloads import LONG_GROUPS, workloads
 
 ROUNDS, SECONDS, WARMUP = 5, 0.6, 0.15
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_WARMUP = 2, 0.4, 0.1
@@ -141,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not cores.apart:
         print("warning: server and load share one core", file=sys.stderr)
     compile_programs()
+    write_documents()
     chosen = choose(options)
     keys = dict.fromkeys(peer for workload in chosen for peer in workload.peers)
     versions, missing = prepare(PEERS[key] for key in keys)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.peers import BENCH, BUILD, BUN, C_ECHO, LOAD, NODE_MODULES, Peer
 
+PROGRAMS = {LOAD: ("load", "opening", "messages", "polling"), C_ECHO: ("echo",)}
 COMPILE = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
 PYTHON_PACKAGES = frozenset(
     {"picows", "websockets", "aiohttp", "uvloop", "python-socketio", "uvicorn"}
@@ -38,7 +39,7 @@ def output_of(*command: str | Path) -> str:
 
 def compile_programs() -> None:
     """
-    Compile ``c/load.c`` and ``c/echo.c`` into ``build/`` where they are out of date.
+    Compile the load generator and the C echo into ``build/`` where they are out of date.
 
     Raises:
         RuntimeError: If there is no C compiler, or it complains.
@@ -48,15 +49,15 @@ def compile_programs() -> None:
         raise RuntimeError(f"no C compiler: {compiler} is not on the PATH")
     BUILD.mkdir(exist_ok=True)
     newest = max(path.stat().st_mtime for path in (BENCH / "c").iterdir())
-    for program in (LOAD, C_ECHO):
+    for program, names in PROGRAMS.items():
         if program.exists() and program.stat().st_mtime >= newest:
             continue
-        source = BENCH / "c" / f"{program.name}.c"
+        sources = [str(BENCH / "c" / f"{name}.c") for name in names]
         result = subprocess.run(
-            [compiler, *COMPILE, "-o", str(program), str(source)], capture_output=True, text=True
+            [compiler, *COMPILE, "-o", str(program), *sources], capture_output=True, text=True
         )
         if result.returncode != 0:
-            raise RuntimeError(f"{source.name} does not compile:\n{result.stderr}")
+            raise RuntimeError(f"{program.name} does not compile:\n{result.stderr}")
 
 
 def python_version(package: str) -> str:

@@ -105,7 +105,6 @@ PEERS = {
             ("cooee", "uvloop"),
             echo=python_server("cooee_coroutine", "uvloop"),
             client=python_client("cooee_coroutine_client"),
-            socketio=python_server("cooee_socketio", "uvloop", "coroutine"),
         ),
         Peer(
             "cooee-busy-poll",

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.peers import PEERS
 from harness.targets import BUSY_POLL, COROUTINE, Measurements, Spread, Verdict, growth
-from harness.workloads import EVENT_STYLE, GROWTH, GROWTH_OUTSTANDING, Workload
+from harness.workload import EVENT_STYLE, Workload
+from harness.workloads import GROWTH, GROWTH_OUTSTANDING
 
 DISTURBED = 0.05  # of the machine's time in use by others: said in the report
 
@@ -28,6 +29,8 @@ GROUPS = {
     "idle": "Opening connections, and keeping them",
     "client": "Clients",
     "socketio": "Socket.IO",
+    "socketio-broadcast": "Socket.IO: broadcast",
+    "socketio-idle": "Socket.IO: opening connections, and keeping them",
 }
 NOTES = {
     "echo": "CPU is the server's, user and system, per message; × is that over cooee's (own loop), "
@@ -43,7 +46,14 @@ NOTES = {
     "idle": "CPU includes half a second after the last connection was opened; memory is resident "
     "memory of the server process.",
     "client": "CPU is the client's, per message; the server is the bare C echo.",
-    "socketio": "CPU is the server's, per event; clients connect by WebSocket at once.",
+    "socketio": "CPU is the server's, per event, which comes back as another or is acknowledged; "
+    "clients connect by WebSocket at once, but where it says polling. There, an event is part of a "
+    "POST and its echo of a GET's response; events that wait for the POST before go together.",
+    "socketio-broadcast": "A message is one delivery to one socket; latency is from the event that "
+    "asks for it to the last delivery.",
+    "socketio-idle": "CPU is that of the WebSocket handshake, the session and joining the main "
+    "namespace, and of half a second after the last; memory is resident memory of the server "
+    "process.",
 }
 
 
@@ -133,12 +143,12 @@ def _targets(run: Run, verdicts: list[Verdict]) -> list[str]:
     return lines + table(header, rows)
 
 
-def _columns(group: str) -> list[tuple[str, str, float]]:
-    """Heading, metric and divisor of the columns of a group's tables."""
+def _columns(measure: str) -> list[tuple[str, str, float]]:
+    """Heading, metric and divisor of the columns of a workload's table."""
     columns = [("CPU µs", "cpu_us", 1.0), ("thousand/s", "rate", 1e3)]
-    if group == "idle":
+    if measure == "idle":
         columns.append(("bytes", "memory_bytes", 1.0))
-    elif group != "client":
+    elif measure == "exchange":
         columns += [("p50 µs", "p50_us", 1.0), ("p99 µs", "p99_us", 1.0)]
         columns.append(("load CPU µs", "load_cpu_us", 1.0))
     return columns
@@ -148,10 +158,14 @@ def _details(run: Run, workload: Workload) -> list[str]:
     """One workload: a row per peer."""
     reference = workload.peers[0] if workload.peers[0].startswith("cooee") else None
     metric = "p50_us" if workload.group == "latency" else "cpu_us"
-    columns = _columns(workload.group)
+    columns = _columns(workload.measure)
     rows = []
     for peer in workload.peers:
         if not run.measurements.rounds(workload.key, peer):
+            if any(
+                (failure.workload, failure.peer) == (workload.key, peer) for failure in run.failures
+            ):
+                rows.append([label(peer), "failed", *[""] * (len(columns) - (reference is None))])
             continue
         cells = []
         for _heading, name, divisor in columns:

@@ -7,7 +7,9 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from harness.workloads import EVENT_STYLE, GROWTH, MIXES, PEER_SERVERS, Metrics, mix_key
+from harness.measuring import Metrics
+from harness.workload import EVENT_STYLE, mix_key
+from harness.workloads import GROWTH, MIXES, PEER_SERVERS
 
 COROUTINE = ("cooee-coroutine",)
 BUSY_POLL = ("cooee-busy-poll",)
