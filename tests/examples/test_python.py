@@ -1,5 +1,6 @@
 """The examples in Python do what they say, as programs of their own."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from tests.cli.processes import COOEE, EXAMPLES, Program, run
 from websockets.sync.client import connect
+
+import cooee
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,35 @@ def test_a_server_that_runs_ends_well() -> None:
         with connect(f"ws://127.0.0.1:{port}/ws"):
             pass
         assert program.end(signal.SIGTERM) == 0
+        assert program.errors() == ""
+
+
+def test_one_chat_for_both_protocols() -> None:
+    async def main(port: str) -> None:
+        said: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        base = f"127.0.0.1:{port}"
+        async with (
+            asyncio.timeout(20),
+            cooee.socketio.connect(f"http://{base}") as ann,
+            cooee.connect(f"ws://{base}/tea?name=Bob") as bob,
+            cooee.connect(f"ws://{base}/coffee") as other,
+        ):
+            ann.on("said", lambda *args: said.put_nowait(args))
+            ann.emit("join", "tea", "Ann")
+            assert await bob.recv() == "Ann: hello"
+            await bob.send("is there any left?")
+            assert await said.get() == ("Bob", "is there any left?")
+            ann.emit("say", "help yourself")
+            assert await bob.recv() == "Ann: help yourself"
+            async with cooee.connect(f"ws://{base}/tea?name=Cid"):
+                assert await bob.recv() == "Cid: hello"
+                assert await said.get() == ("Cid", "hello")
+            async with cooee.connect(f"ws://{base}/coffee?name=Dot"):
+                assert await other.recv() == "Dot: hello"
+            assert said.empty()
+
+    with Program(sys.executable, EXAMPLES / "chat_bridge.py", "0") as program:
+        asyncio.run(main(program.wait_for(r"listening on port (\d+)")[1]))
         assert program.errors() == ""
 
 
