@@ -97,15 +97,21 @@ echo: build  ## Start both echo servers: raw WebSocket on 6080, Socket.IO on 608
 
 # --- checks --------------------------------------------------------------------------------------
 
-.PHONY: test
-test: build $(STAMPS)/test $(STAMPS)/peers  ## Run the tests on both reactors
+.PHONY: test test-native test-portable tested
+test: test-native test-portable  ## Run the tests on both reactors (make -j2: at the same time)
+
+tested: build $(STAMPS)/test $(STAMPS)/peers
+
+test-native: tested
 	@echo "==> tests, native reactor"
 	@$(PYTEST)
+
+test-portable: tested
 	@echo "==> tests, portable reactor"
-	@COOEE_REACTOR=portable $(PYTEST) -m "not once"
+	@COOEE_REACTOR=portable $(PYTEST) -m "not once" -p no:cacheprovider
 ifeq ($(TESTS),tests)
 	@echo "==> the reactor's tests, portable, each socket watched by itself"
-	@COOEE_REACTOR=poll $(BIN)/python -m pytest tests/reactor -m "not once" $(ARGS)
+	@COOEE_REACTOR=poll $(BIN)/python -m pytest tests/reactor -m "not once" -p no:cacheprovider $(ARGS)
 endif
 
 .PHONY: lint
