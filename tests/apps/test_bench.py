@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 import cooee
-from cooee.apps.bench import Load, Plan, Report, make_payloads, summarize
-from cooee.apps.talker import Latencies, Talker
+from cooee.apps.bench import Plan, Report, SessionLoad, make_payloads, summarize
+from cooee.apps.talker import Latencies, SessionTalker
 
 
 def load(plan: Plan, server: cooee.Server) -> Report:
@@ -17,7 +17,7 @@ def load(plan: Plan, server: cooee.Server) -> Report:
     async def main() -> Report:
         async with server:
             url = f"ws://127.0.0.1:{server.port}/ws"
-            return await Load(Plan(**{**vars(plan), "url": url})).run()
+            return await SessionLoad(Plan(**{**vars(plan), "url": url})).run()
 
     return asyncio.run(main())
 
@@ -136,14 +136,14 @@ def test_reports_connections_that_were_refused() -> None:
 def test_raises_when_nobody_listens() -> None:
     plan = Plan("ws://127.0.0.1:1/ws", connections=1000)
     with pytest.raises(ConnectionRefusedError):
-        asyncio.run(Load(plan).run())
+        asyncio.run(SessionLoad(plan).run())
 
 
 def test_can_be_stopped() -> None:
     async def main() -> Report:
         async with answering(lambda session, data: session.send(data)) as server:
             url = f"ws://127.0.0.1:{server.port}/ws"
-            running = Load(Plan(url, connections=2, duration=1000))
+            running = SessionLoad(Plan(url, connections=2, duration=1000))
             progress: list[float] = []
 
             def look(seconds: float) -> None:
@@ -183,6 +183,6 @@ def test_a_talker_needs_two_payloads() -> None:
         async with answering(lambda session, data: None) as server:
             async with cooee.connect(f"ws://127.0.0.1:{server.port}/") as session:
                 with pytest.raises(ValueError, match="two payloads"):
-                    Talker(session, [b"one"], Latencies())
+                    SessionTalker(session, [b"one"], Latencies())
 
     asyncio.run(main())

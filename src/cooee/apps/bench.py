@@ -11,20 +11,23 @@ import asyncio
 import functools
 import itertools
 import random
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from hdrh.histogram import HdrHistogram
 
 from cooee import Session, connect
-from cooee.apps.talker import Latencies, Talker
+from cooee.apps.talker import Latencies, SessionTalker, Talker
 from cooee.protocol.close import describe_close
 from cooee.protocol.errors import CooeeError
 from cooee.reactor import get_reactor
 
-__all__ = ["Load", "Plan", "Report", "make_payloads", "summarize"]
+__all__ = ["Load", "Plan", "Report", "SessionLoad", "make_payloads", "summarize"]
+
+Peer = TypeVar("Peer")
 
 # Of the histogram: up to an hour, in nanoseconds, to three figures.
 HIGHEST = 3600 * 10**9
@@ -91,9 +94,9 @@ class Report:
         return asdict(self)
 
 
-class Load:
+class Load(ABC, Generic[Peer]):
     """
-    One run of a plan.
+    One run of a plan; subclasses say what a connection is.
 
     Attributes:
         opened: How many connections have been opened.
@@ -106,7 +109,7 @@ class Load:
         self.opened = 0
         self.latencies = Latencies()
         self.errors: Counter[str] = Counter()
-        self._open: set[Session] = set()
+        self._open: set[Peer] = set()
         self._talkers: list[Talker] = []
         self._stopped = False
         self._closing = False
@@ -121,7 +124,7 @@ class Load:
             progress: Called now and then with the seconds since measuring began; before, with 0.
 
         Raises:
-            OSError, HandshakeError: Not even one connection could be opened.
+            OSError, CooeeError: Not even one connection could be opened.
         """
         progress = progress or (lambda seconds: None)
         clock = get_reactor().time
@@ -135,7 +138,8 @@ class Load:
             await asyncio.wait([opening], timeout=INTERVAL)
             progress(0)
         await opening
-        self._prepare()
+        payloads = itertools.cycle(make_payloads(self.plan))
+        self._talkers += [self._make_talker(peer, next(payloads)) for peer in self._open]
         began = clock()
         for talker in self._talkers:
             talker.start()
@@ -148,6 +152,7 @@ class Load:
             talker.stop()
         seconds = clock() - began
         progress(seconds)
+        self._closing = True
         await self._close()
         if corrupt := sum(talker.corrupt for talker in self._talkers):
             self.errors["a message came back changed, twice or out of order"] = corrupt
@@ -164,6 +169,45 @@ class Load:
         """End early. Idempotent."""
         self._stopped = True
 
+    @abstractmethod
+    async def _connect(self) -> None:
+        """
+        Open a connection, and count it by :meth:`_opened`.
+
+        Raises:
+            OSError, CooeeError: It cannot be opened.
+        """
+
+    @abstractmethod
+    def _make_talker(self, peer: Peer, payloads: list[bytes] | list[str]) -> Talker:
+        """Give a connection somebody who talks."""
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Close all connections that are open."""
+
+    def _opened(self, peer: Peer) -> None:
+        self.opened += 1
+        self._open.add(peer)
+
+    def _lost(self, peer: Peer, why: str) -> None:
+        """A connection is over; it matters if that is too early."""
+        if peer in self._open and not self._closing:
+            self.errors[why] += 1
+        self._open.discard(peer)
+
+    async def _connect_another(self) -> None:
+        if self._stopped:
+            return
+        try:
+            await self._connect()
+        except (CooeeError, OSError) as exc:
+            self.errors[f"cannot connect: {exc}"] += 1
+
+
+class SessionLoad(Load[Session]):
+    """One run of a plan, by raw WebSocket."""
+
     async def _connect(self) -> None:
         plan = self.plan
         session = await connect(
@@ -174,37 +218,23 @@ class Load:
             ping_interval=None,
             close_timeout=CLOSE_TIMEOUT,
         )
-        self.opened += 1
-        self._open.add(session)
+        self._opened(session)
         session.on("error", functools.partial(self._broken, session))
         session.on("close", functools.partial(self._closed, session))
 
-    async def _connect_another(self) -> None:
-        if self._stopped:
-            return
-        try:
-            await self._connect()
-        except (CooeeError, OSError) as exc:
-            self.errors[f"cannot connect: {exc}"] += 1
-
-    def _prepare(self) -> None:
-        payloads = itertools.cycle(make_payloads(self.plan))
-        for session in self._open:
-            talker = Talker(session, next(payloads), self.latencies)
-            session.on("message", talker.message)
-            self._talkers.append(talker)
+    def _make_talker(self, peer: Session, payloads: list[bytes] | list[str]) -> Talker:
+        talker = SessionTalker(peer, payloads, self.latencies)
+        peer.on("message", talker.message)
+        return talker
 
     def _broken(self, session: Session, error: Exception) -> None:
         self._open.discard(session)
         self.errors[f"connection failed: {error}"] += 1
 
     def _closed(self, session: Session, code: int, reason: str) -> None:
-        if session in self._open and not self._closing:
-            self.errors[f"closed by the server: {describe_close(code, reason)}"] += 1
-        self._open.discard(session)
+        self._lost(session, f"closed by the server: {describe_close(code, reason)}")
 
     async def _close(self) -> None:
-        self._closing = True
         for closing in [session.close() for session in self._open]:
             await closing
 

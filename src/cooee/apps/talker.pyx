@@ -26,10 +26,6 @@ cdef class Latencies:
         total: How many there are.
     """
 
-    cdef uint64_t *counts
-    cdef dict slow
-    cdef readonly uint64_t total
-
     def __cinit__(self):
         self.slow = {}
         self.counts = <uint64_t *> PyMem_RawCalloc(UNITS, sizeof(uint64_t))
@@ -61,31 +57,20 @@ cdef class Latencies:
 
 cdef class Talker:
     """
-    One connection of a load.
+    One connection of a load; subclasses say how it sends.
 
     It keeps one message fewer under way than there are payloads, sent in turn: a message that
     comes back twice, or out of order, is as wrong as one that has changed.
-
-    Args:
-        session: An open client session; :meth:`message` is to become its handler.
-        payloads: At least two, each different from the next, all ``str`` or all ``bytes``.
-        latencies: Where to count; others count there too.
 
     Attributes:
         corrupt: Whether a message came back other than expected; the talker has stopped then.
     """
 
-    cdef Session session
-    cdef tuple payloads
-    cdef Latencies latencies
-    cdef double *sent
-    cdef Py_ssize_t expected
-    cdef Py_ssize_t following
-    cdef bint stopped
-    cdef readonly bint corrupt
+    def __dealloc__(self):
+        PyMem_RawFree(self.sent)
 
-    def __init__(self, Session session not None, payloads, Latencies latencies not None):
-        self.session = session
+    cdef int prepare(self, Reactor reactor, object payloads, Latencies latencies) except -1:
+        self.reactor = reactor
         self.payloads = tuple(payloads)
         if len(self.payloads) < 2:
             raise ValueError("at least two payloads")
@@ -94,13 +79,11 @@ cdef class Talker:
         self.sent = <double *> PyMem_RawCalloc(len(self.payloads), sizeof(double))
         if self.sent == NULL:
             raise MemoryError
-
-    def __dealloc__(self):
-        PyMem_RawFree(self.sent)
+        return 0
 
     def start(self):
         """Send the first messages."""
-        cdef double now = (<Reactor> self.session.stream.reactor).clock()
+        cdef double now = self.reactor.clock()
         for _ in range(len(self.payloads) - 1):
             self.send(now)
 
@@ -108,23 +91,64 @@ cdef class Talker:
         """Send and count nothing more."""
         self.stopped = True
 
-    def message(self, data):
-        """A message came back."""
+    cdef int came(self, object data) except -1:
+        """The next message came back."""
         cdef double now
         cdef Py_ssize_t slot = self.expected
-        if self.stopped or self.session.state != OPEN:
-            return
-        now = (<Reactor> self.session.stream.reactor).clock()
+        if self.stopped or not self.open():
+            return 0
+        now = self.reactor.clock()
+        if not self.check(slot, data, now):
+            return 0
+        self.expected = slot + 1 if slot + 1 < len(self.payloads) else 0
+        return self.send(now)
+
+    cdef bint check(self, Py_ssize_t slot, object data, double now) except -1:
+        """Count a message, if it is the one that was sent; tells whether it is."""
         if not PyObject_RichCompareBool(data, self.payloads[slot], Py_EQ):
             self.corrupt = True
             self.stopped = True
-            return
+            return False
         self.latencies.count(now - self.sent[slot])
-        self.expected = slot + 1 if slot + 1 < len(self.payloads) else 0
-        self.send(now)
+        return True
 
     cdef int send(self, double now) except -1:
         cdef Py_ssize_t slot = self.following
         self.sent[slot] = now
         self.following = slot + 1 if slot + 1 < len(self.payloads) else 0
+        return self.transmit(slot)
+
+    # For subclasses
+
+    cdef bint open(self):
+        """Whether anything can be sent."""
+        return False
+
+    cdef int transmit(self, Py_ssize_t slot) except -1:
+        """Send one of the payloads."""
+        return 0
+
+
+cdef class SessionTalker(Talker):
+    """
+    One WebSocket connection of a load.
+
+    Args:
+        session: An open client session; :meth:`message` is to become its handler.
+        payloads: At least two, each different from the next, all ``str`` or all ``bytes``.
+        latencies: Where to count; others count there too.
+    """
+
+    def __init__(self, Session session not None, payloads, Latencies latencies not None):
+        self.prepare(<Reactor> session.stream.reactor, payloads, latencies)
+        self.session = session
+
+    def message(self, data):
+        """A message came back."""
+        self.came(data)
+
+    cdef bint open(self):
+        return self.session.state == OPEN
+
+    cdef int transmit(self, Py_ssize_t slot) except -1:
         return self.session.write_message(self.payloads[slot])

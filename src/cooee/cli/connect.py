@@ -144,7 +144,7 @@ def connect(
         "--ack-timeout": ack_timeout,
         "--reconnect": reconnect,
     }
-    options.refuse(only, "that is for Socket.IO: give --socketio, or an http URL")
+    options.refuse(only, options.ONLY_SOCKETIO)
     opening = {
         "headers": headers,
         "subprotocols": subprotocol,

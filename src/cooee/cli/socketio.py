@@ -11,6 +11,7 @@ from cooee.apps.notation import parse_json, parse_values
 from cooee.apps.readable import readable_text
 
 __all__ = [
+    "ONLY_SOCKETIO",
     "PANEL",
     "Auth",
     "Namespace",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 PANEL = "Socket.IO"
+ONLY_SOCKETIO = "that is for Socket.IO: give --socketio, or an http URL"
 
 SocketIOFlag = Annotated[
     bool,
