@@ -46,25 +46,24 @@ static const char *field(const char *head, const char *end, const char *name)
     return NULL;
 }
 
-/* Put the chunks of a body together in place (RFC 9112 §7.1); false if more have to come. */
-static bool join_chunks(char *body, const char *end, size_t *body_length)
+/*
+ * Walk over the chunks of a body (RFC 9112 §7.1), and put them together at `to` unless it is NULL;
+ * false if more have to come. `to` may be where the body begins, if it is whole.
+ */
+static bool walk_chunks(const char *at, const char *end, char *to, size_t *body_length)
 {
-    char *to = body, *after;
-    const char *at = body;
-
-    for (;;) {
+    for (*body_length = 0;;) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
         size_t size;
-        if (memchr(at, '\n', (size_t)(end - at)) == NULL) return false;
-        size = strtoul(at, &after, 16);
-        at = (char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+        if (line_end == NULL) return false;
+        size = strtoul(at, NULL, 16);
+        at = line_end + 1;
         if ((size_t)(end - at) < size + 2) return false;
-        if (size == 0) break;
-        memmove(to, at, size);
-        to += size;
+        if (size == 0) return true;
+        if (to != NULL) memmove(to + *body_length, at, size);
+        *body_length += size;
         at += size + 2;
     }
-    *body_length = (size_t)(to - body);
-    return true;
 }
 
 /* The body of a response, or NULL if it is not whole. A zero byte follows `data`. */
@@ -83,7 +82,9 @@ static char *response_body(char *data, size_t length, size_t *body_length)
         return arrived == *body_length ? body : NULL;
     }
     if (field(data, end, "transfer-encoding") == NULL) fail("polling: a response of no length");
-    return join_chunks(body, data + length, body_length) ? body : NULL;
+    if (!walk_chunks(body, data + length, NULL, body_length)) return NULL;
+    walk_chunks(body, data + length, body, body_length);
+    return body;
 }
 
 /* ---- opening ---------------------------------------------------------------------------- */
