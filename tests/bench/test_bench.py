@@ -1,5 +1,6 @@
 """The benchmark builds, measures its own C server, and does not overlook a server's mistakes."""
 
+import importlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.bench.running import (
+    BENCH,
     MARKS,
     accept_websocket,
     generate,
@@ -81,3 +83,23 @@ def test_reports_a_connection_that_ends() -> None:
         raise ConnectionAbortedError
 
     assert "closed by the server" in exchange(close)["error"]
+
+
+def test_says_in_the_table_which_measurements_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    report = importlib.import_module("harness.report")
+    (workload,) = (
+        workload
+        for workload in importlib.import_module("harness.workloads").workloads()
+        if workload.key == "socketio-broadcast-1"
+    )
+    run = report.Run("today", {}, {}, {}, missing={}, workloads=[workload])
+    figures = dict.fromkeys(("cpu_us", "rate", "p50_us", "p99_us", "load_cpu_us"), 2.0)
+    run.measurements.add(workload.key, "cooee", 1, figures | {"others": 0.0, "stolen": 0.0})
+    run.failures.append(report.Failure(workload.key, "node-socketio", 1, 2, "no rooms"))
+
+    text = report.markdown(run, [])
+
+    assert "| cooee, own loop | 2.00 | 0.00 | 2.00 | 2.00 | 2.00 | 1.00 |" in text
+    assert "| socket.io, Node | failed |  |  |  |  |  |" in text
+    assert "socketio-broadcast-1, round 1, attempt 2: no rooms" in text
