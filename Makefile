@@ -30,6 +30,9 @@ FUZZ_SECONDS ?= 60
 # Threads, descriptors and sanitizers' reports all go to the same terminal.
 PYTEST = $(BIN)/python -m pytest $(TESTS) $(ARGS)
 
+# How long the clients of the soak run come.
+SECONDS ?= 600
+
 # The sanitizers' own copy of the tree, so that the ordinary build stays as it is.
 SANITIZED := build/sanitize
 SANITIZED_FILES := $(wildcard Makefile README.md LICENSE pyproject.toml setup.py src tests examples fuzz)
@@ -148,6 +151,10 @@ fuzz: sanitized  ## Fuzz every parser, with sanitizers: FUZZ_SECONDS=60 each, FU
 	@echo "==> properties, with sanitizers"
 	@cd $(SANITIZED) && $(SANITIZER) $(abspath $(BIN))/python -m pytest $(TESTS) -m hypothesis \
 		--hypothesis-profile=fuzz --timeout=0 -p no:cacheprovider $(ARGS)
+
+.PHONY: soak
+soak: build $(STAMPS)/test $(STAMPS)/peers  ## Clients of all kinds against one server: SECONDS=600
+	@$(BIN)/python tests/soak/run.py --seconds $(SECONDS)
 
 .PHONY: bench
 bench: build $(STAMPS)/bench  ## Measure against the peers
