@@ -21,5 +21,6 @@ cdef class Session(Connection):
     cdef object handlers(self, str event)
     cdef int set_handlers(self, str event, object handlers) except -1
     cdef int emit(self, object handler, tuple args) except -1
+    cdef object following(self, bint iterating)
     cdef object take(self)
     cdef int wake(self) except -1
