@@ -65,7 +65,10 @@ class Clients:
 
     Attributes:
         clients: All connections made, to be closed.
+        path: What the requests are for.
     """
+
+    path = "/engine.io/"
 
     def __init__(self, address: Any) -> None:
         self.address = address
@@ -103,7 +106,7 @@ class Clients:
     ) -> RawClient:
         """One request on a connection of its own, whose answer is still to come."""
         client = self.open()
-        client.request("/engine.io/?" + query, headers, method=method, body=body)
+        client.request(f"{self.path}?{query}", headers, method=method, body=body)
         return client
 
     def handshake(
@@ -131,7 +134,7 @@ class Clients:
     ) -> RawClient:
         """A WebSocket after its opening handshake, on which nothing has been received."""
         client = self.open()
-        client.upgrade(f"/engine.io/?{query}&transport=websocket", headers)
+        client.upgrade(f"{self.path}?{query}&transport=websocket", headers)
         return client
 
     def websocket_session(self, query: str = "EIO=4") -> tuple[RawClient, str]:
