@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from tests.drivers import Driver, driver
-from tests.socketio_client.serving import Clients, NodeServer, Service
+from tests.socketio_client.serving import FOREIGN, Clients, ForeignServer, Service
 
 __all__ = ["driver"]
 
@@ -41,7 +43,19 @@ def clients(driver: Driver) -> Iterator[Clients]:
 
 
 @pytest.fixture
-def node_server(node: str) -> Iterator[NodeServer]:
-    """Node's own server."""
-    with NodeServer(node) as server:
+def foreign_server(request: pytest.FixtureRequest) -> Iterator[ForeignServer]:
+    """A server named in ``FOREIGN``, of the test's own."""
+    with FOREIGN[request.param]() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def foreign_servers() -> Iterator[dict[str, ForeignServer]]:
+    """Those in ``FOREIGN`` that are there, for all tests of a module."""
+    with ExitStack() as stack:
+        servers = {}
+        for name, start in FOREIGN.items():
+            # Who uses one that is missing is skipped.
+            with contextlib.suppress(pytest.skip.Exception):
+                servers[name] = stack.enter_context(start())
+        yield servers

@@ -1,4 +1,7 @@
-// Node's Socket.IO server, with the same application as `application` in serving.py.
+// Socket.IO's own server, with the same application as `application` in serving.py, under Node and,
+// with the engine made for it, under Bun.
+//
+//     node server.cjs [msgpack]
 //
 // Prints its port; then obeys one command a line, and prints it back when it is done:
 //   stop    stop listening and cut all connections
@@ -11,7 +14,11 @@
 const readline = require("node:readline");
 const { Server } = require("socket.io");
 
+const parser = process.argv[2] === "msgpack" ? require("socket.io-msgpack-parser") : undefined;
+const bun = typeof Bun !== "undefined";
+
 let io;
+let server;
 let port = 0;
 
 function connected(socket) {
@@ -20,13 +27,36 @@ function connected(socket) {
   socket.on("ask", (...args) =>
     socket.emit("question", ...args, (...got) => socket.emit("asked", ...got)));
   socket.on("auth", () => socket.emit("auth", socket.handshake.auth));
+  socket.on("join", (room, done) => {
+    socket.join(room);
+    done();
+  });
+  socket.on("tell", (room, ...args) => socket.to(room).emit("news", ...args));
   socket.on("kick", () => socket.disconnect());
   socket.on("drop", () => socket.conn.close());
 }
 
+function listen(done) {
+  if (bun) {
+    const { Server: Engine } = require("@socket.io/bun-engine");
+    const engine = new Engine({ path: "/socket.io/" });
+    io.bind(engine);
+    server = Bun.serve({ hostname: "127.0.0.1", port, ...engine.handler() });
+    port = server.port;
+    done();
+    return;
+  }
+  server = require("node:http").createServer();
+  io.attach(server);
+  server.listen(port, "127.0.0.1", () => {
+    port = server.address().port;
+    done();
+  });
+}
+
 function start(done) {
-  io = new Server({ connectionStateRecovery: {}, serveClient: false });
-  for (const name of ["/", "/other", "/closed"]) {
+  io = new Server({ connectionStateRecovery: {}, serveClient: false, parser });
+  for (const name of ["/", "/other", "/closed", /^\/room-\d+$/]) {
     io.of(name).on("connection", connected);
   }
   io.of("/closed").use((socket, next) => {
@@ -35,16 +65,14 @@ function start(done) {
     error.data = { because: "token" };
     next(error);
   });
-  const http = require("node:http").createServer();
-  io.attach(http);
-  http.listen(port, "127.0.0.1", () => {
-    port = http.address().port;
-    done();
-  });
+  listen(done);
 }
 
 const commands = {
-  stop: (done) => io.close(done),
+  stop: (done) => {
+    if (bun) server.stop(true).then(done);
+    else io.close(done);
+  },
   start,
   cut: (done) => {
     for (const client of Object.values(io.engine.clients)) client.transport.socket?._socket?.destroy();

@@ -1,14 +1,18 @@
-"""Socket.IO servers for one test, ours and Node's, and clients that tell the test what they see."""
+"""Socket.IO servers, ours and foreign ones, and clients that tell the test what they see."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests import peers
 from tests.drivers import PATIENCE, Driver
 from tests.peers import npm_package
 from tests.websocket.serving import Inbox
@@ -46,6 +50,15 @@ def application(io: Server, ends: Inbox[tuple[Any, ...]]) -> None:
         def auth() -> None:
             socket.emit("auth", socket.handshake.auth)
 
+        @socket.on("join")
+        def join(room: str, ack: Ack) -> None:
+            socket.join(room)
+            ack()
+
+        @socket.on("tell")
+        def tell(room: str, *args: Any) -> None:
+            socket.to(room).emit("news", *args)
+
         @socket.on("kick")
         def kick() -> None:
             socket.disconnect()
@@ -62,7 +75,7 @@ def application(io: Server, ends: Inbox[tuple[Any, ...]]) -> None:
         if socket.handshake.auth.get("token") != "open sesame":
             raise ConnectError("not for you", {"because": "token"})
 
-    for name in ("/", "/other", "/closed"):
+    for name in ("/", "/other", "/closed", re.compile(r"^/room-\d+$")):
         io.of(name).on("connection", connected)
     io.of("/closed").use(refuse)
 
@@ -189,23 +202,30 @@ class Clients:
             self.driver.until(lambda one=manager: gone(one))
 
 
-class NodeServer:
+class ForeignServer:
     """
-    Node's server, in a process of its own, with the application of `server.cjs`.
+    A server in a process of its own, with the application of `server.cjs`.
+
+    Args:
+        command: What starts it: a program that keeps to what that script says.
 
     Attributes:
-        url: Where it is.
+        url: Where it is, once it is entered.
     """
 
-    def __init__(self, node: str) -> None:
-        npm_package("socket.io")
-        self._process = subprocess.Popen(
-            [node, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._port = self._answer()
-        self.url = f"http://127.0.0.1:{self._port}"
+    def __init__(self, *command: str | Path) -> None:
+        self._command = command
+        self.url = ""
 
     def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            self.url = f"http://127.0.0.1:{self._answer()}"
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -214,6 +234,9 @@ class NodeServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -227,7 +250,7 @@ class NodeServer:
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, "Node's server has ended"
+        assert line, "the server has ended"
         return json.loads(line)
 
     def command(self, name: str) -> None:
@@ -236,3 +259,30 @@ class NodeServer:
         self._process.stdin.write(f"{name}\n")
         self._process.stdin.flush()
         assert self._answer() == name
+
+
+def node_server(*args: str) -> ForeignServer:
+    """Socket.IO's own server under Node."""
+    npm_package("socket.io")
+    return ForeignServer(peers.node(), SCRIPT, *args)
+
+
+def bun_server(*args: str) -> ForeignServer:
+    """The same under Bun, with the engine made for it."""
+    npm_package("@socket.io/bun-engine")
+    return ForeignServer(peers.bun(), SCRIPT, *args)
+
+
+def python_server() -> ForeignServer:
+    """python-socketio's server on aiohttp."""
+    for name in ("socketio", "aiohttp"):
+        if importlib.util.find_spec(name) is None:
+            peers.missing("python-socketio", "pip install python-socketio aiohttp")
+    return ForeignServer(sys.executable, SCRIPT.with_suffix(".py"))
+
+
+FOREIGN: dict[str, Callable[[], ForeignServer]] = {
+    "node": node_server,
+    "bun": bun_server,
+    "python": python_server,
+}

@@ -1,4 +1,9 @@
-"""Events, acknowledgements and namespaces, over each transport, with our server and Node's."""
+"""
+Our client with each server, over each transport: events, acknowledgements, namespaces and rooms.
+
+The servers are ours, Socket.IO's own under Node and under Bun, and python-socketio's; losing and
+finding them again is in test_reconnection.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,14 @@ from typing import Any
 
 import pytest
 from tests.drivers import DRIVERS
-from tests.socketio_client.serving import TRANSPORTS, Client, Clients, NodeServer, Service
+from tests.socketio_client.serving import (
+    FOREIGN,
+    TRANSPORTS,
+    Client,
+    Clients,
+    ForeignServer,
+    Service,
+)
 
 from cooee.socketio import AckTimeout, ConnectError
 
@@ -27,8 +39,7 @@ VALUES = [
 
 PAIRS = [
     *[(driver, "ours") for driver in DRIVERS],
-    # It costs a process each time.
-    ("asyncio", "node"),
+    *[("asyncio", name) for name in FOREIGN],
     ("polling", "node"),
 ]
 
@@ -36,12 +47,16 @@ pytestmark = pytest.mark.parametrize(("driver", "url"), PAIRS, indirect=True)
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest) -> str:
+def url(request: pytest.FixtureRequest, foreign_servers: dict[str, ForeignServer]) -> str:
     """A server of each kind."""
-    server: Service | NodeServer = request.getfixturevalue(
-        "service" if request.param == "ours" else "node_server"
-    )
-    return server.url
+    if request.param == "ours":
+        service: Service = request.getfixturevalue("service")
+        return service.url
+    if request.param not in foreign_servers:
+        # Says what is missing.
+        with FOREIGN[request.param]():
+            raise AssertionError
+    return foreign_servers[request.param].url
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -133,6 +148,30 @@ def test_namespaces_share_the_connection(client: Client, clients: Clients) -> No
     assert other.ask("answer", 2) == 2
 
 
+def test_namespaces_that_a_pattern_admits(client: Client, clients: Clients) -> None:
+    room = clients.join(client.socket.manager, "/room-17")
+    room.expect("connect")
+    assert room.ask("answer", b"17", {"n": 17}) == [b"17", {"n": 17}]
+    assert client.ask("answer", 1) == 1
+
+
+def test_rooms(url: str, client: Client, clients: Clients) -> None:
+    inside, outside = clients.connect(url), clients.join(client.socket.manager, "/other")
+    for one in (inside, outside):
+        one.expect("connect")
+        one.ask("join", "room")
+    client.ask("join", "room")
+    values = ["text", b"bytes", {"deep": [b"1", None, "é"]}]
+    client.emit("tell", "room", *values)
+    assert list(inside.expect("news")[:3]) == values
+    inside.emit("tell", "nobody", "lost")
+    inside.emit("tell", "room", 1)
+    assert client.expect("news")[0] == 1
+    # In the other namespace the room is another.
+    assert outside.ask("answer", 1) == 1
+    assert outside.events.empty()
+
+
 def test_a_middleware_refuses(client: Client, clients: Clients) -> None:
     closed = clients.join(client.socket.manager, "/closed")
     (error,) = closed.expect("connect_error")
@@ -149,6 +188,16 @@ def test_no_such_namespace(client: Client, clients: Clients) -> None:
     nowhere = clients.join(client.socket.manager, "/nowhere")
     (error,) = nowhere.expect("connect_error")
     assert str(error) == "Invalid namespace"
+
+
+def test_the_server_drops_the_connection(client: Client, clients: Clients) -> None:
+    other = clients.join(client.socket.manager, "/other")
+    other.expect("connect")
+    client.emit("drop")
+    for one in (client, other):
+        assert one.expect("disconnect")[0] in ("transport close", "transport error")
+        one.expect("connect")
+        assert one.ask("answer", "again", b"b") == ["again", b"b"]
 
 
 def test_the_server_disconnects(client: Client) -> None:

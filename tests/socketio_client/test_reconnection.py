@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 from tests.drivers import Driver
-from tests.socketio_client.serving import TRANSPORTS, Client, Clients, NodeServer, Service
+from tests.socketio_client.serving import (
+    FOREIGN,
+    TRANSPORTS,
+    Client,
+    Clients,
+    ForeignServer,
+    Service,
+)
 from tests.websocket.serving import Inbox
 
 from cooee.engineio import TransportFailure
@@ -96,13 +103,17 @@ def test_the_server_comes_back(service: Service, clients: Clients, transports: s
     assert "reconnect_attempt" in seen
 
 
+@pytest.mark.parametrize("transports", TRANSPORTS)
+@pytest.mark.parametrize("foreign_server", FOREIGN, indirect=True)
 @pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
-def test_nodes_server_comes_back(node_server: NodeServer, clients: Clients) -> None:
-    client = clients.connect(node_server.url)
+def test_a_foreign_server_comes_back(
+    foreign_server: ForeignServer, clients: Clients, transports: str
+) -> None:
+    client = clients.connect(foreign_server.url, transports=TRANSPORTS[transports])
     client.expect("connect")
-    node_server.command("stop")
+    foreign_server.command("stop")
     client.expect("disconnect")
-    node_server.command("start")
+    foreign_server.command("start")
     while client.take()[0] == "connect_error":
         pass
     assert client.ask("answer", 1) == 1
@@ -227,16 +238,17 @@ def test_recovery(serving: Serving, clients: Clients, transports: str) -> None:
     assert client.expect("news")[0] == "after"
 
 
+@pytest.mark.parametrize("foreign_server", ["node"], indirect=True)
 @pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True)
-def test_recovery_with_node(node_server: NodeServer, clients: Clients) -> None:
-    client = clients.connect(node_server.url, transports=["websocket"], reconnection_delay=0.1)
+def test_recovery_with_node(foreign_server: ForeignServer, clients: Clients) -> None:
+    client = clients.connect(foreign_server.url, transports=["websocket"], reconnection_delay=0.1)
     client.expect("connect")
     identity = client.socket.id
-    node_server.command("emit")
+    foreign_server.command("emit")
     assert client.expect("news")[0] == "of the day"
-    node_server.command("cut")
+    foreign_server.command("cut")
     client.expect("disconnect")
-    node_server.command("emit")
+    foreign_server.command("emit")
     events = sorted([client.take()[:2], client.take()[:2]])
     assert events == [("connect",), ("news", "of the day")]
     assert client.socket.recovered
@@ -328,3 +340,19 @@ def test_events_that_handlers_do_not_keep_up_with(service: Service, clients: Cli
         pass
     assert event[:2] == ("disconnect", "transport error")
     assert isinstance(event[2], LimitExceeded)
+
+
+def test_malformed_packets_end_the_connection(service: Service, clients: Clients) -> None:
+    client = clients.connect(service.url, reconnection=False)
+    client.expect("connect")
+    io = service.io
+    assert io is not None
+
+    def corrupt() -> None:
+        for one in io.sockets.sockets.values():
+            one.client.engine.send("no packet")
+
+    service.driver.call(corrupt)
+    reason, description = client.expect("disconnect")
+    assert reason == "parse error"
+    assert description is not None
