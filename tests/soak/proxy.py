@@ -87,6 +87,8 @@ class Proxy:
             pump.cancel()
         if fate == "reset":
             for writer in writers:
+                if writer.transport.is_closing():
+                    continue
                 writer.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                 )

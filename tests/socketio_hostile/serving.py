@@ -19,7 +19,7 @@ import pytest
 from tests.drivers import PATIENCE, Driver
 from tests.engineio_server.serving import take_chunks
 from tests.protocol import oracle
-from tests.rawclient import Answer, RawClient, frame
+from tests.rawclient import Answer, RawClient, frame, message_frame
 from tests.websocket.serving import Inbox
 
 from cooee.socketio import Server, Socket
@@ -139,6 +139,10 @@ class Session:
         """Send messages: text as text, bytes as binary. The server may close meanwhile."""
         raise NotImplementedError
 
+    def pong(self) -> None:
+        """Answer a heartbeat."""
+        raise NotImplementedError
+
     def more(self) -> None:
         """Wait for packets; EOFError if the server has ended the session."""
         raise NotImplementedError
@@ -178,6 +182,8 @@ class Session:
             self.received.append(packet[1:] if self.revision == 3 else packet)
         elif packet[0] == "4":
             self.received.append(packet[1:])
+        elif packet[0] == "2":
+            self.pong()
         elif packet[0] == "1":
             raise EOFError("the server has closed the session")
 
@@ -201,6 +207,9 @@ class WebSocketSession(Session):
             else:
                 data += frame(oracle.BINARY, (b"\4" if self.revision == 3 else b"") + message)
         self.raw.send_until_gone(data)
+
+    def pong(self) -> None:
+        self.raw.send_until_gone(message_frame("3"))
 
     def more(self) -> None:
         got = self.raw.receive()
@@ -241,6 +250,9 @@ class PollingSession(Session):
 
     def send(self, *messages: Message) -> None:
         self.post(write_payload(messages, self.revision))
+
+    def pong(self) -> None:
+        self.post(b"3")
 
     def post(self, body: bytes) -> int | None:
         """The status that a POST gets; None if the connection has gone."""
