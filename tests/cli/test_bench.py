@@ -7,6 +7,8 @@ import threading
 import pytest
 from tests.cli.processes import COOEE, Program, run
 from tests.cli.servers import echo, serving, swallow
+from tests.cli.socketio_servers import service
+from tests.socketio_client.serving import FOREIGN
 from websockets.sync.server import ServerConnection
 
 STARTED = r"WebSocket echo on (ws://\S+)"
@@ -94,3 +96,84 @@ def test_fails_when_nobody_listens() -> None:
     assert done.stdout == ""
     assert "cannot connect to ws://127.0.0.1:1/ws" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# Socket.IO
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--ack"], ["--binary"], ["-t", "polling"], ["-t", "polling", "-t", "websocket"]],
+)
+def test_measures_the_socketio_echo_server(arguments: list[str]) -> None:
+    with Program(
+        *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
+    ) as server:
+        url = server.wait_for(r"Socket\.IO echo of your_echo on (ws://\S+)")[1]
+        done = run(
+            *COOEE, "bench", "--socketio", url, "-c", "4", "-n", "3", "-d", "0.5", "--json",
+            *arguments,
+        )  # fmt: skip
+        assert server.end() == 0
+    assert done.stderr == ""
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["plan"] == {
+        "url": url,
+        "connections": 4,
+        "in_flight": 3,
+        "size": 64,
+        "text": "--binary" not in arguments,
+        "duration": 0.5,
+        "event": "your_echo",
+        "ack": "--ack" in arguments,
+        "transports": arguments[1::2] if "-t" in arguments else ["websocket"],
+        "path": "/socket.io/",
+        "namespace": None,
+    }
+    assert report["messages"] > 0
+    assert report["errors"] == {}
+    assert 0 < report["latency"]["min"] <= report["latency"]["max"] < 60e6
+
+
+@pytest.mark.parametrize("name", ["ours", "python"])
+def test_reports_on_other_events_and_namespaces(name: str) -> None:
+    # These have no more than the event's argument to say; Node's has the offset of its recovery.
+    with service() if name == "ours" else FOREIGN[name]() as server:
+        done = run(*COOEE, "bench", f"{server.url}/other", "-e", "echo", "-c", "2", "-d", "0.3")
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == (
+        f"{server.url}/other: 2 connections, 1 in flight, 64 bytes, text, echo echoed by websocket"
+    )
+
+
+def test_measures_acknowledgements_of_foreign_servers(node: str) -> None:
+    with FOREIGN["node"]() as server:
+        done = run(
+            *COOEE, "bench", server.url, "-e", "answer", "--ack", "-c", "2", "-d", "0.3", "--json"
+        )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["messages"] > 0
+
+
+def test_gets_in_with_auth() -> None:
+    with service() as server:
+        url = f"{server.url}/closed"
+        refused = run(*COOEE, "bench", url, "-e", "echo")
+        done = run(
+            *COOEE, "bench", url, "-e", "echo", "-c", "2", "-d", "0.3", "--json",
+            "--auth", '{"token": "open sesame"}',
+        )  # fmt: skip
+    assert refused.returncode == 1
+    assert refused.stderr == (f'cooee: {url} refuses: not for you {{"because":"token"}}\n')
+    assert done.returncode == 0
+    assert "open sesame" not in done.stdout
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("arguments", [["--ack"], ["--event", "a"], ["-t", "polling"]])
+def test_refuses_what_is_for_socketio(arguments: list[str]) -> None:
+    done = run(*COOEE, "bench", "ws://127.0.0.1:1/", *arguments)
+    assert done.returncode == 2
+    assert "--socketio" in done.stderr

@@ -194,11 +194,15 @@ class SocketConversation(Conversation):
         reason, description = self._over.result()
         return _close_code(reason, description), _told(reason, description)
 
-    async def _close(self) -> None:
-        await self.close()
+    def _leave(self) -> None:
+        self._socket.disconnect()
         # Where it was not connected, nobody has told.
         if not self._over.done():
             self._over.set_result(("io client disconnect", None))
+
+    async def _close(self) -> None:
+        self._leave()
+        await self.close()
         for answer in self._answers:
             answer.cancel()
 
@@ -220,6 +224,7 @@ class SocketConversation(Conversation):
                 if self._answers:
                     # What was asked before is answered before, as in a conversation by messages.
                     await asyncio.wait(self._answers, timeout=self._wait)
+                self._leave()
                 return False
             case Help():
                 self._face.tell(help_text(self._event))
