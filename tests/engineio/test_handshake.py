@@ -3,6 +3,7 @@
 import pytest
 
 from cooee.engineio import Handshake, PacketError
+from cooee.engineio.handshake import MAX_SID
 
 pytestmark = pytest.mark.once
 
@@ -46,6 +47,12 @@ def test_decodes() -> None:
         TEXT.replace("sid", "id"),
         TEXT.replace("25000", '"25000"'),
         TEXT.replace("25000", "2.5"),
+        TEXT.replace("25000", "-1"),
+        TEXT.replace("25000", "1" + "0" * 400),
+        TEXT.replace("1000000", "-1"),
+        TEXT.replace("1000000", str(2**53)),
+        TEXT.replace("lv_VI97HAXpY6yYWAAAB", ""),
+        TEXT.replace("lv_VI97HAXpY6yYWAAAB", "a" * (MAX_SID + 1)),
         TEXT.replace('["websocket"]', '"websocket"'),
         TEXT.replace('"lv_VI97HAXpY6yYWAAAB"', "1"),
         TEXT.replace("lv_", "\ud800"),

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final, TypeAlias
+
 import msgspec
 
 from cooee.engineio.packet import PacketError
 from cooee.protocol.close import CloseCode
 
-__all__ = ["Handshake"]
+__all__ = ["MAX_SID", "Handshake"]
+
+MAX_SID: Final = 4096
+"""Characters of a session's id, which each request of the session names; others have no limit."""
+
+# What JavaScript counts exactly; no timer takes less than 0.
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+_Sid: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SID)]
 
 
 class Handshake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -23,11 +32,11 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
             none does in protocol 3.
     """
 
-    sid: str
+    sid: _Sid
     upgrades: list[str]
-    ping_interval: int
-    ping_timeout: int
-    max_payload: int | None = None
+    ping_interval: _Count
+    ping_timeout: _Count
+    max_payload: _Count | None = None
 
     def encode(self) -> str:
         """Write it as the data of an OPEN packet."""
@@ -39,7 +48,7 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
         Read the data of an OPEN packet; fields unknown here are left out.
 
         Raises:
-            PacketError: If it is not JSON, or a field is missing or of another type.
+            PacketError: If it is not JSON, or a field is missing, of another type or out of range.
         """
         try:
             return _DECODER.decode(data)
