@@ -17,6 +17,7 @@ from cooee.reactor import PyProtocol, listen
 __all__ = ["driver"]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Server:
@@ -177,6 +178,12 @@ def test_forms_of_answers(server: Server, asker: Asker, pieces: list[bytes], bod
         ([b"SSH-2.0-OpenSSH\r\n"], ResponseError),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n" + bytes(101)], ResponseError),
         ([b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000 + b"\r\n\r\n"], ResponseError),
+        # What never comes to its end is given up all the same.
+        ([b"HTTP/1.1 200 OK\r\nX: " + b"y" * 140_000], ResponseError),
+        ([b"HTTP/1.1 200 " + b"y" * 140_000], ResponseError),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n" * 6000], ResponseError),
+        ([CHUNKED + b"1;" + b"y" * 140_000], ResponseError),
+        ([CHUNKED + b"0\r\nX: " + b"y" * 140_000], ResponseError),
         ([b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"], ResponseError),
         ([b""], ConnectionResetError),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", b""], ConnectionResetError),

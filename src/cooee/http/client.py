@@ -22,10 +22,17 @@ from cooee.protocol.headers import Headers
 from cooee.protocol.urls import URL
 from cooee.reactor import Dial, PyProtocol, Reactor, Stream, dial
 
-__all__ = ["MAX_HEAD", "Answer", "Exchange", "HttpClient", "ResponseError"]
+__all__ = ["MAX_FRAMING", "MAX_HEAD", "Answer", "Exchange", "HttpClient", "ResponseError"]
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a response's fields, each counted with 32 of overhead, as for the opening handshake."""
+
+MAX_FRAMING: Final = 8
+"""
+Bytes that a response may have besides its body, for each of the body's, and twice MAX_HEAD more.
+
+A chunk of a single byte has five; extensions and trailers are of no use.
+"""
 
 # Seconds before the end of a connection's announced life at which it is not used any more.
 _MARGIN: Final = 1.0
@@ -221,8 +228,9 @@ class _Connection(PyProtocol):
         self._reason = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._fields_size = 0
-        self._body: list[bytes] = []
-        self._body_size = 0
+        # Not a list of pieces, of which each would cost more than it holds.
+        self._body = bytearray()
+        self._received = 0
         self._complete = False
         self._keep = False
         self._error: str | None = None
@@ -251,6 +259,7 @@ class _Connection(PyProtocol):
             # RFC 9112 §6.3: what nobody asked for, a 408 say, ends the connection.
             self._client._drop(self)
             return
+        self._received += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -258,10 +267,23 @@ class _Connection(PyProtocol):
         except httptools.HttpParserError as exc:
             if not self._complete:
                 self._error = self._error or f"is not HTTP/1.1: {exc} (RFC 9112)"
+        if self._error is None and not self._complete:
+            self._check_framing()
         if self._error is not None:
             self._fail(ResponseError(f"answer {self._error}"))
         elif self._complete:
             self._answer()
+
+    def _check_framing(self) -> None:
+        """
+        Give up a response that has too much besides its body.
+
+        That is a head, or a part of one, which the parser keeps to itself until it ends; interim
+        responses; and all that is between chunks.
+        """
+        most = 2 * MAX_HEAD + MAX_FRAMING * len(self._body)
+        if self._received - len(self._body) > most:
+            self._error = f"has more than {most} bytes besides its body"
 
     def eof_received(self) -> None:
         """The server sends no more."""
@@ -303,7 +325,7 @@ class _Connection(PyProtocol):
             self._status,
             self._reason.decode("latin-1"),
             Headers.from_wire(self._fields),
-            b"".join(self._body),
+            bytes(self._body),
         )
         if keep and self._keep:
             found = _keep_alive_timeout(answer.headers.get("Keep-Alive") or "")
@@ -338,10 +360,9 @@ class _Connection(PyProtocol):
         self._status = status
 
     def on_body(self, data: bytes) -> None:
-        self._body_size += len(data)
-        if self._body_size > self._client.max_body:
+        if len(self._body) + len(data) > self._client.max_body:
             self._refuse(f"has a body of more than {self._client.max_body} bytes")
-        self._body.append(data)
+        self._body += data
 
     def on_message_complete(self) -> None:
         if self._status:
