@@ -34,6 +34,25 @@ class TestPolling:
         assert server.poll(sid) == "1"
         assert server.ends.take().reason == "ping timeout"
 
+    def test_poll_that_comes_with_the_time_limit(self, server: Serving) -> None:
+        """The timer comes first, also when the server sees both at once."""
+        client = server.open()
+        client.request("/engine.io/?EIO=4&transport=polling")
+        sid = server.sockets.take().sid
+        assert client.answer().status == 200
+        target = f"/engine.io/?EIO=4&transport=polling&sid={sid}"
+        client.request(target)
+        assert client.answer().body == b"2"
+
+        def stand_still() -> None:
+            client.request(target)
+            time.sleep(PING_TIMEOUT + 0.1)
+
+        server.call(stand_still)
+        answer = client.answer()
+        assert (answer.status, answer.body) == (400, b'{"code":1,"message":"Session ID unknown"}')
+        assert server.ends.take() == ("ping timeout", None)
+
     def test_ping_from_the_client(self, server: Serving) -> None:
         sid = server.handshake()
         assert server.post(sid, "2").status == 200

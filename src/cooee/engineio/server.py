@@ -274,7 +274,8 @@ class Server:
         protocol = _protocol(request)
         if sid := query.get("sid"):
             client = self._clients.get(sid)
-            if client is None:
+            # A POST may bring the pong: what has been sent in time counts.
+            if client is None or (request.method == "GET" and client.expire()):
                 return _error(request, UNKNOWN_SID, sid=sid)
             if not upgrade and client.transport_name != transport:
                 return _error(request, BAD_REQUEST, name="TRANSPORT_MISMATCH", transport=transport)

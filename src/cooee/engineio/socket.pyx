@@ -550,6 +550,22 @@ cdef class Socket(TransportOwner):
         else:
             self.end("ping timeout", None)
 
+    def expire(self):
+        """
+        End the session if its time is up; return whether that was so.
+
+        Its timer says so too, but after the requests that are seen in the same turn, and a poll
+        would still be answered then.
+        """
+        cdef double late
+        if self.heartbeat is None or (self.protocol == 4 and not self.awaiting_pong):
+            return False
+        late = self.reactor.clock() - self.heartbeat.when
+        if late < 0 or late > LATE:
+            return False
+        self.end("ping timeout", None)
+        return True
+
     # Upgrade
 
     def upgrade(self, WebSocketTransport transport not None):
