@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import threading
 
 import pytest
@@ -88,6 +89,19 @@ def test_ctrl_c_ends_it_early_with_a_report() -> None:
     assert report["seconds"] < 1000
     assert report["messages"] == 0
     assert report["latency"] == {}
+
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+def test_ctrl_c_gives_connecting_up(scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/"
+        with Program(*COOEE, "bench", url, "-d", "1000", "--json") as program:
+            peer, _ = silent.accept()
+            with peer:
+                assert program.end(signal.SIGINT) == 0
+            report = json.loads(program.rest())
+    assert report["messages"] == 0
+    assert report["errors"] == {}
 
 
 def test_fails_when_nobody_listens() -> None:

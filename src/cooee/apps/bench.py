@@ -130,14 +130,9 @@ class Load(ABC, Generic[Peer]):
         clock = get_reactor().time
         progress(0)
         # One first: a server that is not there needs not be asked for each.
-        await self._connect()
-        opening = asyncio.gather(
-            *(self._connect_another() for _ in range(self.plan.connections - 1))
-        )
-        while not opening.done():
-            await asyncio.wait([opening], timeout=INTERVAL)
-            progress(0)
-        await opening
+        await self._wait(asyncio.ensure_future(self._connect()), progress)
+        others = [self._connect_another() for _ in range(self.plan.connections - 1)]
+        await self._wait(asyncio.gather(*others), progress)
         payloads = itertools.cycle(make_payloads(self.plan))
         self._talkers += [self._make_talker(peer, next(payloads)) for peer in self._open]
         began = clock()
@@ -195,6 +190,21 @@ class Load(ABC, Generic[Peer]):
         if peer in self._open and not self._closing:
             self.errors[why] += 1
         self._open.discard(peer)
+
+    async def _wait(
+        self, opening: asyncio.Future[Any], progress: Callable[[float], object]
+    ) -> None:
+        """Wait until connections are open, or nobody wants them any more."""
+        try:
+            while not opening.done():
+                await asyncio.wait([opening], timeout=INTERVAL)
+                progress(0)
+                if self._stopped:
+                    opening.cancel()
+        finally:
+            opening.cancel()
+        if not opening.cancelled():
+            opening.result()
 
     async def _connect_another(self) -> None:
         if self._stopped:

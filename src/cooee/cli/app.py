@@ -18,7 +18,7 @@ from cooee.cli.hello import hello
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Echo servers, and clients to try WebSocket servers with.",
+    help="Echo servers, and clients to try WebSocket and Socket.IO servers with.",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     # Local variables may hold what came from a peer, or a header with a password.
