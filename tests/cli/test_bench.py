@@ -150,9 +150,8 @@ def test_measures_the_socketio_echo_server(arguments: list[str]) -> None:
     assert 0 < report["latency"]["min"] <= report["latency"]["max"] < 60e6
 
 
-@pytest.mark.parametrize("name", ["ours", "python"])
+@pytest.mark.parametrize("name", ["ours", *FOREIGN])
 def test_reports_on_other_events_and_namespaces(name: str) -> None:
-    # These have no more than the event's argument to say; Node's has the offset of its recovery.
     with service() if name == "ours" else FOREIGN[name]() as server:
         done = run(*COOEE, "bench", f"{server.url}/other", "-e", "echo", "-c", "2", "-d", "0.3")
     assert done.stderr == ""

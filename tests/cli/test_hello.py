@@ -81,6 +81,12 @@ def test_shows_what_comes_back_by_socketio(program: tuple[str, str], flag: bool)
     assert (done.returncode, done.stdout, done.stderr) == (0, "##### your_echo HelloWorld\n", "")
 
 
+def test_takes_the_offset_of_servers_that_recover_connections() -> None:
+    with serving_socketio(answering("HelloWorld", "offset")) as url:
+        done = run(*COOEE, "hello", url)
+    assert (done.returncode, done.stdout) == (0, "##### your_echo HelloWorld\n")
+
+
 def test_the_socketio_server_echoes_raw_messages_too(program: tuple[str, str]) -> None:
     done = run(*COOEE, "hello", program[1])
     assert (done.returncode, done.stdout, done.stderr) == (0, "##### HelloWorld\n", "")
@@ -114,9 +120,9 @@ def answering(*args: object) -> Callable[[Server], None]:
     ("args", "shown"),
     [
         (("\x1b[0m",), "\\x1b[0m"),
-        (("HelloWorld", 1), "HelloWorld 1"),
+        (("HelloWorld!", "HelloWorld"), "HelloWorld!"),
         (({"a": b"Hi"},), '{"a":<2 bytes: 48 69 |Hi|>}'),
-        ((), ""),
+        ((), "nothing"),
     ],
 )
 def test_fails_when_another_event_comes_back(args: tuple[object, ...], shown: str) -> None:

@@ -164,10 +164,12 @@ class SocketIOHello(Greeting):
         socket.on("disconnect", self._disconnected)
 
     def _echo(self, *args: Any) -> None:
-        what = " ".join(
-            readable(value) if isinstance(value, (str, bytes)) else shown(value) for value in args
-        )
-        self._came_back(args == (HELLO,), what, f"{EVENT} ")
+        # The first: servers that recover connections add where to begin again.
+        what = "nothing"
+        if args:
+            value = args[0]
+            what = readable(value) if isinstance(value, (str, bytes)) else shown(value)
+        self._came_back(args[:1] == (HELLO,), what, f"{EVENT} ")
         self._close()
 
     def _refused(self, exc: Exception) -> None:
