@@ -1,0 +1,5 @@
+"""Fixtures of the tests for leaks."""
+
+from tests.drivers import driver
+
+__all__ = ["driver"]
