@@ -142,6 +142,10 @@ cdef class WebSocketTransport(Connection):
     cdef int shut_down(self) except -1:
         return self.start_closing(None, "")
 
+    cdef int send_close(self, object code, str reason) except -1:
+        # Node gives none, and a reason of ours would tell peers what only the log should say.
+        return Connection.send_close(self, code, "")
+
     # From the connection
 
     cdef int leave(self, str reason, object description) except -1:
