@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from cooee.reactor import get_reactor
-from cooee.socketio import ConnectError, Server
+from cooee.socketio import AckTimeout, ConnectError, Server
 
 
 def prepare(io: Server) -> Server:
@@ -32,6 +32,13 @@ def prepare(io: Server) -> Server:
         async def ask_me(number: int, ack: Any) -> None:
             ack(await socket.emit_with_ack("question", number, b"abc", timeout=10))
 
+        @socket.on("ask me briefly")
+        async def ask_me_briefly(ack: Any) -> None:
+            try:
+                await socket.emit_with_ack("question", timeout=0.01)
+            except AckTimeout as exc:
+                ack(type(exc).__name__)
+
         @socket.on("join")
         def join(room: str, ack: Any) -> None:
             socket.join(room)
@@ -45,6 +52,10 @@ def prepare(io: Server) -> Server:
         async def collect(room: str, ack: Any) -> None:
             ack(await io.to(f"{room} empty").timeout(1).emit_with_ack("question"))
 
+        @socket.on("collect all")
+        async def collect_all(room: str, ack: Any) -> None:
+            ack(await io.to(room).timeout(20).emit_with_ack("question"))
+
         @socket.on("leave")
         def leave() -> None:
             socket.disconnect()
@@ -52,6 +63,10 @@ def prepare(io: Server) -> Server:
         @socket.on("leave all")
         def leave_all() -> None:
             socket.disconnect(True)
+
+        @socket.on("drop")
+        def drop() -> None:
+            socket.client.close()
 
         @socket.on("disconnect")
         def disconnected(reason: str) -> None:
