@@ -145,18 +145,18 @@ class TestConnectTimeout:
     @over
     def test_nothing_sent(self, serving: Start, transport: str) -> None:
         # Long before the first ping, which therefore has no part in it.
-        peer = Peer(serving(connect_timeout=0.2), transport)
+        peer = Peer(serving(connect_timeout=0.5), transport)
         assert peer.ended() == []
 
     def test_only_refused(self, serving: Start) -> None:
-        peer = Peer(serving(connect_timeout=0.2))
+        peer = Peer(serving(connect_timeout=0.5))
         peer.send("0/random,")
         assert peer.ended() == ['4/random,{"message":"Invalid namespace"}']
 
     @over
     def test_joined_in_time(self, serving: Start, transport: str) -> None:
         """What follows the CONNECT takes as long as it likes."""
-        server = serving(connect_timeout=0.2)
+        server = serving(connect_timeout=0.5)
         late, peer = Peer(server), Peer(server, transport)
         peer.connect("/custom")
         assert late.ended() == []
@@ -164,7 +164,7 @@ class TestConnectTimeout:
 
     def test_joined_and_left(self, serving: Start) -> None:
         """The time limit is for the first namespace alone."""
-        server = serving(connect_timeout=0.2)
+        server = serving(connect_timeout=0.5)
         late, peer = Peer(server), Peer(server)
         peer.connect("/custom")
         peer.send("1/custom,")
