@@ -18,7 +18,7 @@ from tests.socketio_hostile.serving import (
     write_payload,
 )
 
-from cooee.socketio import AckTimeout, LimitExceeded, Limits, Socket
+from cooee.socketio import AckTimeout, LimitExceeded, Limits, Recovery, Socket
 
 Start = Callable[..., Hostility]
 MEGABYTE = 1024 * 1024
@@ -247,6 +247,40 @@ def test_payloads_of_a_million_bytes_of_nothing(serving: Start, bounded: None) -
         other.check_echo()
         while not server.events.empty():
             server.events.take()
+
+
+def test_echoes_that_are_kept_for_recovery(serving: Start, bounded: None) -> None:
+    recovery = Recovery(max_log_size=8 * MEGABYTE)
+    server = serving(connection_state_recovery=recovery)
+    other = bystander(server)
+    session = server.join()
+    for number in range(100):
+        session.send(f'2["echo",{number},"{"x" * 900_000}"]')
+        assert str(session.take()).startswith(f'2["echo",{number},')
+        server.events.take()
+    other.send('2["echo"]')
+    assert str(other.take()).startswith('2["echo",')
+
+
+def test_sessions_that_are_kept_for_recovery(serving: Start, bounded: None) -> None:
+    server = serving(connection_state_recovery=Recovery(max_sessions=50))
+    for _ in range(200):
+        session = server.join()
+        session.raw.vanish()  # type: ignore[attr-defined]
+        server.ends.take()
+        server.sockets.take()
+    adapter = server.io.sockets.adapter
+    assert server.driver.call(lambda: len(adapter._sessions)) == 50  # type: ignore[attr-defined]
+    # Ids and offsets of others open nothing, whatever they are.
+    for pid, offset in (
+        *(("x", "y"), ("", ""), ("__proto__", "0"), ("x" * 5000, "9" * 5000)),
+        *((1, 2), (None, None), ([], {}), (True, True)),
+    ):
+        session = server.session()
+        session.send("0" + json.dumps({"pid": pid, "offset": offset, "sid": "mine"}))
+        answer = json.loads(str(session.take())[1:])
+        assert answer["sid"] != "mine"
+        assert answer["pid"] != pid
 
 
 def test_connections_that_come_and_go(serving: Start, bounded: None) -> None:

@@ -173,6 +173,39 @@ def test_time_and_size_of_the_log() -> None:
     assert adapter.restore_session("pid4", late[1]) is not None
 
 
+def test_what_is_kept_is_limited_in_bytes_and_sessions() -> None:
+    adapter = RecoveringAdapter(
+        Nobody(),  # type: ignore[arg-type]
+        max_log_size=10_000,
+        max_sessions=2,
+    )
+    endless: list[Any] = []
+    endless.append(endless)
+    for number in range(3):
+        adapter.persist_session(StoredSession("sid", f"pid{number}", [], {}))
+    payloads: list[list[Any]] = [["x", "y" * 3000] for _ in range(4)]
+    for payload in payloads:
+        adapter.broadcast(payload, BroadcastOptions())
+    assert adapter.restore_session("pid1", payloads[0][-1]) is None
+    assert adapter.restore_session("pid0", payloads[1][-1]) is None
+    session = adapter.restore_session("pid1", payloads[1][-1])
+    assert session is not None
+    assert len(session.missed) == 2
+    # Whatever holds the bytes; what is too large is not kept at all.
+    for large in (
+        [b"y" * 11_000],
+        [memoryview(bytes(11_000))],
+        [[], {"a": {"y" * 11_000: 1}}],
+        [1] * 200,
+        [endless],
+    ):
+        payload = ["x", *large]
+        adapter.broadcast(payload, BroadcastOptions())
+        assert adapter.restore_session("pid2", payload[-1]) is None
+    adapter.broadcast(last := ["last"], BroadcastOptions())
+    assert adapter.restore_session("pid2", last[-1]) is not None
+
+
 def test_sockets_that_go_on_are_not_stored() -> None:
     io = Server(connection_state_recovery=True)
     accept(io)

@@ -18,7 +18,13 @@ from cooee.http import Request, Response
 from cooee.reactor import get_reactor
 from cooee.socketio import parser as default_parser
 from cooee.socketio.adapters.base import Adapter, AdapterFactory, Local
-from cooee.socketio.adapters.memory import MAX_LOG, MemoryAdapter, RecoveringAdapter
+from cooee.socketio.adapters.memory import (
+    MAX_LOG,
+    MAX_LOG_SIZE,
+    MAX_SESSIONS,
+    MemoryAdapter,
+    RecoveringAdapter,
+)
 from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket
 from cooee.socketio.client import Client
 from cooee.socketio.emitter import Handler, spawn
@@ -55,12 +61,17 @@ class Recovery:
     Attributes:
         max_disconnection_duration: Seconds that a client may be away.
         skip_middlewares: Whether one that comes back passes by the middlewares.
-        max_log: Events that the adapter in memory keeps for those away.
+        max_log: Events that the adapter in memory keeps for those away, in each namespace.
+        max_log_size: Bytes of them, with 64 for each value in them.
+        max_sessions: Clients that may be away at once, in each namespace; the first to have gone
+            cannot come back any more.
     """
 
     max_disconnection_duration: float = 120
     skip_middlewares: bool = True
     max_log: int = MAX_LOG
+    max_log_size: int = MAX_LOG_SIZE
+    max_sessions: int = MAX_SESSIONS
 
 
 class Server:
@@ -146,6 +157,8 @@ class Server:
                 RecoveringAdapter,
                 duration=self._recovery.max_disconnection_duration,
                 max_log=self._recovery.max_log,
+                max_log_size=self._recovery.max_log_size,
+                max_sessions=self._recovery.max_sessions,
             )
         else:
             self._adapter_factory = MemoryAdapter

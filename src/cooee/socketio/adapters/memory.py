@@ -12,10 +12,25 @@ from typing import Any, NamedTuple
 from cooee.socketio.adapters.base import Adapter, BroadcastOptions, Local, StoredSession
 from cooee.websocket.outcome import Outcome
 
-__all__ = ["MAX_LOG", "MemoryAdapter", "RecoveringAdapter"]
+__all__ = [
+    "MAX_LOG",
+    "MAX_LOG_SIZE",
+    "MAX_SESSIONS",
+    "MemoryAdapter",
+    "RecoveringAdapter",
+]
 
 MAX_LOG = 100_000
 """Events that are kept for recovery by default, whatever their age; Node keeps any number."""
+
+MAX_LOG_SIZE = 64 * 1024 * 1024
+"""Bytes of them by default: what their data holds, and VALUE_OVERHEAD for each value."""
+
+MAX_SESSIONS = 100_000
+"""Sessions that are kept by default; Node keeps any number."""
+
+VALUE_OVERHEAD = 64
+"""Bytes that a value counts besides what it holds."""
 
 _NO_ROOMS: frozenset[str] = frozenset()
 
@@ -148,6 +163,7 @@ class _Logged(NamedTuple):
     payload: list[Any]
     options: BroadcastOptions
     time: float
+    size: int
 
 
 class RecoveringAdapter(MemoryAdapter):
@@ -161,6 +177,9 @@ class RecoveringAdapter(MemoryAdapter):
     Args:
         duration: Seconds.
         max_log: Events that are kept.
+        max_log_size: Bytes of events that are kept. A client whose events are sent back fills the
+            log with them.
+        max_sessions: Sessions that are kept; the oldest goes for the next.
         clock: Seconds from any point in time.
     """
 
@@ -172,13 +191,18 @@ class RecoveringAdapter(MemoryAdapter):
         *,
         duration: float = 120,
         max_log: int = MAX_LOG,
+        max_log_size: int = MAX_LOG_SIZE,
+        max_sessions: int = MAX_SESSIONS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(local)
         self._duration = duration
         self._clock = clock
         self._log: deque[_Logged] = deque()
+        self._log_size = 0
         self._max_log = max_log
+        self._max_log_size = max_log_size
+        self._max_sessions = max_sessions
         # The number of the first event in the log.
         self._first = 0
         # Offsets of one adapter are not those of another: a restarted server knows its own.
@@ -190,7 +214,9 @@ class RecoveringAdapter(MemoryAdapter):
         if not options.volatile:
             offset = f"{self._epoch}{self._first + len(self._log):x}"
             payload.append(offset)
-            self._log.append(_Logged(offset, payload, options, self._clock()))
+            size = _size(payload, self._max_log_size)
+            self._log.append(_Logged(offset, payload, options, self._clock(), size))
+            self._log_size += size
             self._expire()
         return super().broadcast(payload, options)
 
@@ -231,12 +257,16 @@ class RecoveringAdapter(MemoryAdapter):
 
     def _expire(self) -> None:
         oldest = self._clock() - self._duration
-        while self._log and (self._log[0].time < oldest or len(self._log) > self._max_log):
-            self._log.popleft()
+        while self._log and (
+            self._log[0].time < oldest
+            or len(self._log) > self._max_log
+            or self._log_size > self._max_log_size
+        ):
+            self._log_size -= self._log.popleft().size
             self._first += 1
         while self._sessions:
             pid = next(iter(self._sessions))
-            if self._sessions[pid][1] >= oldest:
+            if self._sessions[pid][1] >= oldest and len(self._sessions) <= self._max_sessions:
                 break
             del self._sessions[pid]
 
@@ -244,3 +274,22 @@ class RecoveringAdapter(MemoryAdapter):
 def _concerns(rooms: set[str], options: BroadcastOptions) -> bool:
     included = not options.rooms or not rooms.isdisjoint(options.rooms)
     return included and rooms.isdisjoint(options.except_)
+
+
+def _size(payload: list[Any], most: int) -> int:
+    """Bytes that an event costs, roughly; of one beyond `most` just that it is."""
+    size = 0
+    values: list[Any] = [payload]
+    while values and size <= most:
+        value = values.pop()
+        size += VALUE_OVERHEAD
+        if isinstance(value, (str, bytes, bytearray)):
+            size += len(value)
+        elif isinstance(value, memoryview):
+            size += value.nbytes
+        elif isinstance(value, dict):
+            values.extend(value)
+            values.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            values.extend(value)
+    return size
