@@ -5,6 +5,8 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cooee.socketio import Packet, PacketError, PacketType
 from cooee.socketio.parser import Decoder, Encoder
@@ -91,6 +93,40 @@ def test_depth_is_the_same_both_ways(
     text, _ = Encoder(max_depth=limit + 1).encode(packet)
     with pytest.raises(PacketError, match=f"deeper than {limit} "):
         decoder.add(text)
+
+
+def depth_of(text: str) -> int:
+    """The greatest depth of brackets outside of strings, byte by byte."""
+    depth = deepest = 0
+    quoted = escaped = False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif character == '"':
+            quoted = not quoted
+        elif quoted:
+            escaped = character == "\\"
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+@given(
+    parts=st.lists(st.sampled_from(["[", "{", "]", "}", '"', "\\", "a", "é", "[[[[[[[[", '"b"'])),
+    repeat=st.integers(1, 20),
+    limit=st.integers(0, 60),
+)
+def test_depth_is_found_whatever_the_text(parts: list[str], repeat: int, limit: int) -> None:
+    text = "[" + "".join(parts) * repeat
+    try:
+        Decoder(max_depth=limit).add("2" + text)
+        code = None
+    except PacketError as exc:
+        code = exc.code
+    assert (code == 1009) is (depth_of(text) > limit)
 
 
 @pytest.mark.parametrize("kind", [list, dict])
