@@ -69,8 +69,10 @@ class Client:
                 await self.talk(socket, checker)
                 if checker.dropped and self.recovers:
                     await asyncio.wait_for(socket.wait_connected(), 30)
-        except (ConnectError, Disconnected, AckTimeout):
+        except (ConnectError, Disconnected):
             pass
+        except AckTimeout:
+            self.report.fail(self.kind, f"no answer to join; {socket!r}, {socket.manager!r}")
         except TimeoutError:
             self.report.fail(self.kind, "no connection within 30 s")
         except Exception as exc:
@@ -78,11 +80,19 @@ class Client:
             self.report.count(self.kind, type(exc).__name__)
         finally:
             socket.disconnect()
-            await socket.manager.wait_closed()
+            await self.gone(socket)
+
+    async def gone(self, socket: ClientSocket) -> None:
+        """Nothing of it is left after a while."""
+        try:
+            async with asyncio.timeout(30):
+                await socket.manager.wait_closed()
+        except TimeoutError:
+            self.report.fail(self.kind, f"{socket!r} is not gone; {socket.manager.engine!r}")
 
     async def talk(self, socket: ClientSocket, checker: Checker) -> None:
         """Send and get, in rounds."""
-        await socket.emit_with_ack("join", f"room {random.randrange(ROOMS)}")
+        await socket.emit_with_ack("join", f"room {random.randrange(ROOMS)}", timeout=30)
         for _ in rounds():
             for _ in burst():
                 if checker.dropped:
