@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar, overload
 from urllib.parse import unquote
 
 __all__ = ["Query", "decode_path", "split_target"]
+
+_Default = TypeVar("_Default")
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -68,6 +71,16 @@ class Query(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._values[name][0]
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: _Default) -> str | _Default: ...
+    def get(self, name: str, /, default: object = None) -> object:
+        """The first value of a name, or the default."""
+        # The one of Mapping raises and catches an exception for what is not there.
+        values = self._values.get(name)
+        return default if values is None else values[0]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -251,7 +251,8 @@ def has_token(value: str, token: str) -> bool:
 
     For ``Connection`` and ``Upgrade``; other elements are not looked at.
     """
-    return any(element.strip(" \t") == token for element in value.lower().split(","))
+    value = value.lower()
+    return value == token or any(element.strip(" \t") == token for element in value.split(","))
 
 
 def parse_tokens(value: str) -> list[str]:

@@ -4,60 +4,79 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Handshake", "make_handshake"]
+__all__ = ["Handshake"]
 
 
-@dataclass(slots=True)
 class Handshake:
     """
     How a client came.
 
+    Args:
+        request: The :class:`cooee.http.Request` that began the Engine.IO session; or None.
+        auth: What the client gave to join the namespace.
+
     Attributes:
-        headers: Of the HTTP request that began the Engine.IO session, case-insensitive.
-        query: Parameters of its URL.
-        url: Its target as sent.
-        address: The client's address; None on a Unix socket.
-        auth: What the client gave to join this namespace; ``{}`` for nothing.
-        secure: Whether it came by TLS.
-        xdomain: Whether it gave an ``Origin``, as browsers do across origins.
+        auth: The same; ``{}`` for nothing.
         issued: Seconds since the epoch.
     """
 
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    url: str
-    address: Any
-    auth: dict[str, Any]
-    secure: bool
-    xdomain: bool
-    issued: float
+    # What the request says is asked for rarely, and would cost each idle client some kilobytes.
+    __slots__ = ("_request", "auth", "issued")
+
+    def __init__(self, request: Any, auth: dict[str, Any]) -> None:
+        self._request = request
+        self.auth = auth
+        self.issued = time.time()
+
+    def __repr__(self) -> str:
+        return f"<Handshake of {self.address} {self.url}>"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the HTTP request that began the Engine.IO session, case-insensitive."""
+        return {} if self._request is None else self._request.headers
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Parameters of its URL."""
+        return {} if self._request is None else self._request.query
+
+    @property
+    def url(self) -> str:
+        """Its target as sent."""
+        return "" if self._request is None else self._request.target
+
+    @property
+    def address(self) -> Any:
+        """The client's address; None on a Unix socket."""
+        return None if self._request is None else self._request.remote_address
+
+    @property
+    def secure(self) -> bool:
+        """Whether it came by TLS."""
+        return bool(getattr(self._request, "secure", False))
+
+    @property
+    def xdomain(self) -> bool:
+        """Whether it gave an ``Origin``, as browsers do across origins."""
+        return "origin" in self.headers
 
     @property
     def time(self) -> str:
         """``issued`` as text, in UTC."""
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.issued))
 
-
-def make_handshake(request: Any, auth: dict[str, Any]) -> Handshake:
-    """
-    Describe how a client came.
-
-    Args:
-        request: The :class:`cooee.http.Request` that began the Engine.IO session; or None.
-        auth: Its payload for the namespace.
-    """
-    if request is None:
-        return Handshake({}, {}, "", None, auth, False, False, time.time())
-    return Handshake(
-        headers=request.headers,
-        query=request.query,
-        url=request.target,
-        address=request.remote_address,
-        auth=auth,
-        secure=bool(getattr(request, "secure", False)),
-        xdomain="origin" in request.headers,
-        issued=time.time(),
-    )
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, for other servers."""
+        return {
+            "headers": dict(self.headers),
+            "query": dict(self.query),
+            "url": self.url,
+            "address": self.address,
+            "auth": self.auth,
+            "secure": self.secure,
+            "xdomain": self.xdomain,
+            "issued": self.issued,
+        }

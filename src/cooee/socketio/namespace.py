@@ -8,7 +8,6 @@ import logging
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cooee.socketio.acks import settle_outcome
@@ -18,7 +17,7 @@ from cooee.socketio.client import Client
 from cooee.socketio.deliver import deliver
 from cooee.socketio.emitter import Emitter, Handler, spawn
 from cooee.socketio.errors import ConnectError, LimitExceeded
-from cooee.socketio.handshake import make_handshake
+from cooee.socketio.handshake import Handshake
 from cooee.socketio.packet import Packet, PacketType
 from cooee.socketio.raw import RawBroadcast, RawMember
 from cooee.socketio.socket import Socket
@@ -129,7 +128,7 @@ class Namespace(Emitter):
     def _admit(self, client: Client, auth: dict[str, Any], session: StoredSession | None) -> None:
         if client.closed:
             return
-        handshake = make_handshake(client.request, auth)
+        handshake = Handshake(client.request, auth)
         if session is not None:
             socket = Socket(
                 self,
@@ -436,10 +435,7 @@ class Namespace(Emitter):
         socket = self.sockets.get(sid)
         if socket is None:
             return None
-        handshake = asdict(socket.handshake) | {
-            "headers": dict(socket.handshake.headers),
-            "query": dict(socket.handshake.query),
-        }
+        handshake = socket.handshake.as_dict()
         return SocketDetails(sid, handshake, list(self.adapter.rooms_of(sid)), socket.data)
 
     def disconnect(self, sids: Iterable[str], close: bool) -> None:
