@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.socketio_server.fake import FakeClient, accept, join, run, turns
 
-from cooee.socketio import Server
+from cooee.socketio import PacketType, Server
 
 
 def joined(ordered: bool = True) -> tuple[FakeClient, Any]:
@@ -237,5 +237,46 @@ def test_several_handlers_of_one_event_go_on_together() -> None:
             "waits 2",
             "opens 2",
         ]
+
+    run(main)
+
+
+def test_what_comes_after_a_recovery_waits_for_what_came_before() -> None:
+    async def main() -> None:
+        io = Server(connection_state_recovery=True)
+        sockets = accept(io)
+        handled: list[int] = []
+        gate = asyncio.Event()
+
+        async def slow(number: int) -> None:
+            await gate.wait()
+            handled.append(number)
+
+        client = FakeClient(io)
+        pid = client.connect().data["pid"]
+        offset = None
+        for times in range(3):
+            sockets[-1].on("a", slow)
+            sockets[-1].on("b", handled.append)
+            sockets[-1].on("disconnect", lambda reason, *, times=times: handled.append(-times))
+            sockets[-1].emit("news")
+            offset = client.events()[-1][-1]
+            client.emit("a", 10 * times + 1)
+            client.emit("b", 10 * times + 2)
+            client.engine.lose()
+            # Its handlers are registered in time, since nothing of it is handled before.
+            client = FakeClient(io)
+            client.send(PacketType.CONNECT, data={"pid": pid, "offset": offset})
+            assert len(sockets) == times + 2
+            assert sockets[-1].recovered
+        sockets[-1].on("b", handled.append)
+        client.emit("b", 31)
+        await turns()
+        assert handled == []
+        gate.set()
+        await turns(30)
+        assert handled == [1, 2, 0, 11, 12, -1, 21, 22, -2, 31]
+        assert not io.of("/").lingering
+        io.close()
 
     run(main)

@@ -68,6 +68,8 @@ class Namespace(Emitter):
         self.server = server
         self.name = name
         self.sockets: dict[str, Socket] = {}
+        # Lost ones whose events are still being handled, by id.
+        self.lingering: dict[str, Socket] = {}
         self.raw: dict[str, RawMember] = {}
         self._raw_by_session: dict[Session, RawMember] = {}
         self.next_id: Callable[[], int] = itertools.count().__next__
@@ -139,6 +141,8 @@ class Namespace(Emitter):
                 data=session.data,
                 recovered=True,
             )
+            if lost := self.lingering.get(session.sid):
+                socket.follow(lost)
             self.adapter.add_all(session.sid, session.rooms)
             missed = session.missed
             middlewares = () if self.server.skips_middlewares else tuple(self._middlewares)

@@ -22,6 +22,8 @@ cdef class Socket(Member):
     cdef list filters
     cdef AckTable acks
     cdef bint leaving
+    # Who goes on after a recovery, and waits for the events that came before.
+    cdef Socket successor
     # Why it is not connected any more.
     cdef object reason
     cdef dict state_data

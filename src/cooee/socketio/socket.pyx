@@ -82,9 +82,9 @@ cdef class Socket(Member):
 
     **Order.** Handlers are functions or coroutine functions. The events of one socket are handled
     in the order in which they came: while a coroutine goes on, later events of this socket wait,
-    and so does ``disconnect``. Acknowledgements do not wait, nor do ``disconnecting``, ``drain``
-    and other sockets. With ``Server(ordered=False)`` nothing waits, and each call of a coroutine
-    function goes on by itself.
+    and so do ``disconnect`` and what comes after a recovery. Acknowledgements do not wait, nor do
+    ``disconnecting``, ``drain`` and other sockets. With ``Server(ordered=False)`` nothing waits,
+    and each call of a coroutine function goes on by itself.
 
     An exception in a handler is logged and has no other consequence.
 
@@ -409,16 +409,26 @@ cdef class Socket(Member):
         if self.acks is not None:
             self.acks.fail(Disconnected(reason))
         if self.must_wait():
+            self.namespace.lingering[self.id] = self
             return self.wait(["disconnect", reason, description], -1)
         return self.handle_local(["disconnect", reason, description])
 
+    def follow(self, Socket lost not None):
+        """Handle nothing before what came by the connection that was lost (called by the namespace)."""
+        self.running += 1
+        lost.successor = self
+
     cdef int handle_local(self, list args) except -1:
+        cdef Socket successor = self.successor
         # Of our events only this one has to wait.
         self.fire(args)
         # Most handlers refer to the socket, and it to them.
         self.listeners_by_event.clear()
         self.any_listeners = self.any_outgoing = self.filters = None
-        return 0
+        if self.namespace.lingering.get(self.id) is self:
+            del self.namespace.lingering[self.id]
+        self.successor = None
+        return 0 if successor is None else successor.finished(0)
 
     # Receiving
 
