@@ -165,7 +165,14 @@ def test_receiving_after_a_message_handler_was_taken_off(serve: Serve) -> None:
     client, session = serving.accept()
     client.send_message("event")
     assert inbox.take() == "event"
-    waiting = serving.driver.begin(session.recv)
+
+    async def receive() -> str | bytes:
+        inbox.put("begun")
+        return await session.recv()
+
+    waiting = serving.driver.begin(receive)
+    # Between the handler and the coroutine messages are nobody's.
+    assert inbox.take() == "begun"
     client.send_message("coroutine")
     assert waiting.result(PATIENCE) == "coroutine"
 
