@@ -414,7 +414,7 @@ cdef class Socket(Member):
         return self.handle_local(["disconnect", reason, description])
 
     def follow(self, Socket lost not None):
-        """Handle nothing before what came by the connection that was lost (called by the namespace)."""
+        """Handle nothing before what came by the lost connection (called by the namespace)."""
         self.running += 1
         lost.successor = self
 
