@@ -37,6 +37,7 @@ from cooee.protocol.errors import ProtocolError
 
 cdef extern from "cooee/protocol/_utf8.h" nogil:
     size_t cooee_utf8(unsigned int *state, const unsigned char *p, size_t n, int *nonascii)
+    const unsigned char *cooee_utf8_skip(const unsigned char *p, const unsigned char *end)
 
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
@@ -286,10 +287,24 @@ cdef inline int whole(
 
 cdef inline PyObject *decode(const unsigned char *p, Py_ssize_t size) except? NULL:
     """A new reference to the text; NULL, without an exception, when it is not UTF-8."""
+    if cooee_utf8_skip(p, p + size) == p + size:
+        return ascii_text(p, size)
     try:
         text = PyUnicode_DecodeUTF8(<const char *> p, size, NULL)
     except UnicodeDecodeError:
         return NULL
+    Py_INCREF(text)
+    return <PyObject *> text
+
+
+cdef inline PyObject *ascii_text(const unsigned char *p, Py_ssize_t size) except NULL:
+    """
+    A new reference to a text known to be ASCII.
+
+    Copying it is several times as fast as to have it decoded, eight bytes at a time.
+    """
+    text = PyUnicode_New(size, 127)
+    memcpy(PyUnicode_DATA(text), p, size)
     Py_INCREF(text)
     return <PyObject *> text
 
@@ -383,10 +398,7 @@ cdef int finish(decoder_t *d, PyObject **out) except -1:
         if d.nonascii:
             out[0] = decode(<unsigned char *> PyBytes_AS_STRING_(d.message), size)
         else:
-            text = PyUnicode_New(size, 127)
-            memcpy(PyUnicode_DATA(text), PyBytes_AS_STRING_(d.message), size)
-            Py_INCREF(text)
-            out[0] = <PyObject *> text
+            out[0] = ascii_text(<unsigned char *> PyBytes_AS_STRING_(d.message), size)
         Py_XDECREF(d.message)
     # Not before: without memory for the text the message is still to be freed.
     d.message = NULL
