@@ -108,21 +108,31 @@ class Driver:
         self.submit(call)
         return future.result(PATIENCE)
 
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task in the thread, and wait until it waits or is done."""
+        begun: Future[None] = Future()
+
+        def spawn() -> asyncio.Task[T]:
+            task = self.reactor.spawn(coroutine)
+            # After its first step, which its loop has scheduled before this.
+            task.get_loop().call_soon(begun.set_result, None)
+            return task
+
+        task = self.call(spawn)
+        begun.result(PATIENCE)
+        return task
+
     def begin(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> Future[T]:
         """Start a coroutine function in the thread, and wait until it waits or is done."""
         future: Future[T] = Future()
 
-        def done(task: asyncio.Task[T]) -> None:
-            if task.cancelled():
-                future.set_exception(asyncio.CancelledError())
-            elif (exc := task.exception()) is not None:
+        async def body() -> None:
+            try:
+                future.set_result(await function(*args))
+            except BaseException as exc:
                 future.set_exception(exc)
-            else:
-                future.set_result(task.result())
 
-        self.call(lambda: self.reactor.spawn(function(*args)).add_done_callback(done))
-        # Its first step was scheduled before this.
-        self.call(lambda: None)
+        self.spawn(body())
         return future
 
     def run(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:

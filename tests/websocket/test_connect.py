@@ -420,7 +420,7 @@ class Cancelling:
             except BaseException as exc:
                 self.done.append(exc)
 
-        self.task = driver.call(lambda: driver.reactor.spawn(connecting()))
+        self.task = driver.spawn(connecting())
 
     def cancel(self) -> None:
         """Cancel it, see that it ends so, and that nothing is left."""
