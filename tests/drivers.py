@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import pytest
 
@@ -232,6 +232,29 @@ class PollingDriver(Driver):
 DRIVERS: dict[str, type[Driver]] = {
     driver.name: driver for driver in (AsyncioDriver, UvloopDriver, OwnDriver, PollingDriver)
 }
+
+
+class Closable(Protocol):
+    """What a test has started."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+S = TypeVar("S", bound=Closable)
+
+
+def starting(make: Callable[..., S]) -> Iterator[Callable[..., S]]:
+    """For fixtures: start with options whatever `make` makes; all are closed after the test."""
+    started: list[S] = []
+
+    def start(**options: Any) -> S:
+        started.append(make(**options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
 
 
 @pytest.fixture(params=DRIVERS)

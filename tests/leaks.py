@@ -4,6 +4,8 @@ import gc
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # How long, in seconds, descriptors and threads that are on their way out may take to be gone.
 GRACE = 2.0
@@ -25,6 +27,17 @@ def descriptors() -> dict[int, str]:
         except OSError:
             found[int(name)] = "open"
     return found
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """What is freed meanwhile is freed by its last reference."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Snapshot:

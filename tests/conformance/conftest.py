@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import pytest
 from tests.conformance.serving import Serving
-from tests.drivers import Driver, driver
+from tests.drivers import Driver, driver, starting
 from tests.engineio_server.serving import Serving as EngineServing
 
 __all__ = ["driver"]
@@ -16,15 +16,7 @@ __all__ = ["driver"]
 @pytest.fixture
 def serving(driver: Driver) -> Iterator[Callable[..., Serving]]:
     """Start a Socket.IO server with options; it is closed after the test."""
-    started: list[Serving] = []
-
-    def start(**options: Any) -> Serving:
-        started.append(Serving(driver, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.close()
+    yield from starting(partial(Serving, driver))
 
 
 @pytest.fixture
@@ -36,12 +28,4 @@ def server(serving: Callable[..., Serving]) -> Serving:
 @pytest.fixture
 def engine(driver: Driver) -> Iterator[Callable[..., EngineServing]]:
     """Start an Engine.IO server that echoes, with options; it is closed after the test."""
-    started: list[EngineServing] = []
-
-    def start(**options: Any) -> EngineServing:
-        started.append(EngineServing(driver, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.close()
+    yield from starting(partial(EngineServing, driver))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import pytest
-from tests.drivers import Driver, driver
+from tests.drivers import Driver, driver, starting
 from tests.engineio_client.clients import Clients
 from tests.engineio_server.serving import Serving
 
@@ -16,15 +16,7 @@ __all__ = ["driver"]
 @pytest.fixture
 def serving(driver: Driver) -> Iterator[Callable[..., Serving]]:
     """Start an echo server with options; it is closed after the test."""
-    started: list[Serving] = []
-
-    def start(**options: Any) -> Serving:
-        started.append(Serving(driver, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.close()
+    yield from starting(partial(Serving, driver))
 
 
 @pytest.fixture

@@ -59,6 +59,14 @@ def take_chunks(client: RawClient) -> bytes:
             return body
 
 
+def take_answer(client: RawClient) -> Answer:
+    """An answer with the whole of its body, in chunks or not."""
+    answer = client.answer()
+    if answer.headers.get("transfer-encoding") == "chunked":
+        answer = answer._replace(body=take_chunks(client))
+    return answer
+
+
 class Clients:
     """
     Clients of a server at an address.
@@ -90,9 +98,7 @@ class Clients:
     ) -> Answer:
         """One request on a connection of its own, and its answer."""
         client = self.begin(query, headers, method=method, body=body)
-        answer = client.answer()
-        if answer.headers.get("transfer-encoding") == "chunked":
-            answer = answer._replace(body=take_chunks(client))
+        answer = take_answer(client)
         client.close()
         return answer
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import pytest
-from tests.drivers import Driver, driver
+from tests.drivers import Driver, driver, starting
 from tests.socketio_hostile.serving import Hostility, Session
 
 __all__ = ["driver"]
@@ -19,15 +19,7 @@ Start = Callable[..., Hostility]
 def serving(driver: Driver, caplog: pytest.LogCaptureFixture) -> Iterator[Start]:
     """Start a server with options; after the test it is closed, and has logged no error."""
     caplog.set_level(logging.ERROR)
-    started: list[Hostility] = []
-
-    def start(**options: Any) -> Hostility:
-        started.append(Hostility(driver, **options))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.close()
+    yield from starting(partial(Hostility, driver))
     assert not [record.getMessage() for record in caplog.get_records("call")]
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 from tests.drivers import PATIENCE, Driver
-from tests.engineio_server.serving import take_chunks
+from tests.engineio_server.serving import take_answer
 from tests.protocol import oracle
 from tests.rawclient import Answer, RawClient, frame, message_frame
 from tests.websocket.serving import Inbox
@@ -96,10 +96,7 @@ class Hostility:
         """One request on a connection of its own, and its answer."""
         with RawClient(self.address) as client:
             client.request(PATH + query, headers, method=method, body=body)
-            answer = client.answer()
-            if answer.headers.get("transfer-encoding") == "chunked":
-                answer = answer._replace(body=take_chunks(client))
-            return answer
+            return take_answer(client)
 
     def until(self, condition: Any) -> None:
         """Wait until a condition, evaluated in the server's thread, holds."""

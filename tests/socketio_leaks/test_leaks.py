@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.drivers import Driver
-from tests.leaks import descriptors
+from tests.leaks import descriptors, without_collector
 from tests.socketio_client.serving import TRANSPORTS, Service
 from tests.socketio_hostile.serving import PATH, Hostility, resident
 from tests.socketio_server.fake import FakeClient, join, run, turns
@@ -22,17 +21,6 @@ from cooee.socketio.packet import PacketType
 MEGABYTE = 1024 * 1024
 
 pytestmark = pytest.mark.once
-
-
-@contextmanager
-def no_collector() -> Iterator[None]:
-    """What is freed meanwhile is freed by its references alone."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def objects(*names: str) -> list[object]:
@@ -76,7 +64,7 @@ def test_a_socket_goes_with_its_connection(end: str) -> None:
             socket.emit("hello", ack=print)
             socket.data["some"] = "thing"
 
-        with no_collector():
+        with without_collector():
             client = FakeClient(io)
             client.send(PacketType.CONNECT)
             if end == "client":
@@ -109,7 +97,7 @@ def test_handlers_that_refer_to_their_socket() -> None:
             socket.on_any(lambda *args: socket.id)
             socket.use(lambda event: socket.id and None)
 
-        with no_collector():
+        with without_collector():
             client = join(io)
             client.emit("echo", 1)
             client.engine.lose("transport close")

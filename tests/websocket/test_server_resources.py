@@ -48,17 +48,6 @@ def traced_memory() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """What is freed meanwhile is freed by its last reference."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def leave(client: RawClient) -> None:
     client.send_close(1000)
     assert client.receive_close()[0] == 1000
@@ -123,7 +112,7 @@ def test_connections_leave_nothing_behind(
                 serving.sessions.take()
             settled(serving)
 
-    with without_collector(), traced_memory() as memory:
+    with leaks.without_collector(), traced_memory() as memory:
         come_and_go(200)  # After which caches are full.
         serving.call(lambda: None)
         descriptors = len(leaks.descriptors())
@@ -161,7 +150,7 @@ def test_a_session_is_freed_without_the_collector(serve: Serve) -> None:
             session.data.clear()
 
     serving = serve(handler)
-    with without_collector():
+    with leaks.without_collector():
         for n, way in enumerate(WAYS):
             client = serving.connect(f"/{way.__name__}")
             serving.sessions.take()
@@ -194,7 +183,7 @@ def test_requests_leave_nothing_behind(serve: Serve, others: int) -> None:
                 client.close()
             settled(serving)
 
-    with without_collector():
+    with leaks.without_collector():
         come_and_go(100)
         descriptors = len(leaks.descriptors())
         come_and_go(500)
@@ -216,7 +205,7 @@ def test_messages_leave_nothing_behind(serve: Serve, handler: Callable[..., Any]
             for message in batch:
                 assert client.receive_message() == message
 
-    with without_collector(), traced_memory() as memory:
+    with leaks.without_collector(), traced_memory() as memory:
         exchange(3)
         serving.call(lambda: None)
         before = memory()
@@ -232,7 +221,7 @@ def test_an_idle_session_keeps_no_buffers(serve: Serve) -> None:
     for client in clients:
         client.send_message("warm")
         assert client.receive_message() == "warm"
-    with without_collector(), traced_memory() as memory:
+    with leaks.without_collector(), traced_memory() as memory:
         before = memory()
         for client in clients:
             client.send_message(bytes(1_000_000))

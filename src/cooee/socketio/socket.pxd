@@ -34,6 +34,7 @@ cdef class Socket(Member):
     cdef object send_event(
         self, object payload, object id, bint volatile_, bint compress
     )
+    cdef AckTable ack_table(self)
     cdef object expect(self, int kind, object callback, object timeout)
     cdef int end(self, str reason, object description) except -1
     cdef object gone(self)

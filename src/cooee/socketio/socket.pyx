@@ -253,12 +253,14 @@ cdef class Socket(Member):
     cdef object expect(self, int kind, object callback, object timeout):
         """Wait for an acknowledgement, and return the id that the event gets."""
         id = self.namespace.next_id()
-        if self.acks is None:
-            self.acks = AckTable.__new__(
-                AckTable, self.reactor, self.server.limits.max_acks
-            )
-        self.acks.expect(id, kind, callback, timeout)
+        self.ack_table().expect(id, kind, callback, timeout)
         return id
+
+    cdef AckTable ack_table(self):
+        """What the client owes; few sockets ever ask."""
+        if self.acks is None:
+            self.acks = AckTable.__new__(AckTable, self.reactor, self.server.limits.max_acks)
+        return self.acks
 
     cdef object send_event(self, object payload, object id, bint volatile_, bint compress):
         cdef Client client = self.client
@@ -281,11 +283,7 @@ cdef class Socket(Member):
 
     def expect_shared(self, id, callback):
         """Wait for an acknowledgement of a broadcast, `callback` taking its arguments as a list."""
-        if self.acks is None:
-            self.acks = AckTable.__new__(
-                AckTable, self.reactor, self.server.limits.max_acks
-            )
-        self.acks.expect(id, COLLECTED, callback, None)
+        self.ack_table().expect(id, COLLECTED, callback, None)
 
     def forget_ack(self, id):
         """Stop waiting for an acknowledgement, and tell nobody."""
