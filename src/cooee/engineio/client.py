@@ -9,13 +9,13 @@ The Engine.IO client: one session, which begins with one transport and may chang
 
 from __future__ import annotations
 
-import enum
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
 from cooee._version import __version__
+from cooee.engineio.client_session import ClientReceiver, ClientSession, ClientState
 from cooee.engineio.client_transports import (
     PollingTransport,
     Transport,
@@ -27,7 +27,6 @@ from cooee.engineio.cookies import CookieJar
 from cooee.engineio.handshake import Handshake
 from cooee.engineio.packet import Packet, PacketError, PacketType
 from cooee.engineio.payload import fitting_packets
-from cooee.protocol.errors import ConnectionClosed
 from cooee.protocol.headers import Headers
 from cooee.protocol.urls import URL, parse_url
 from cooee.reactor import Reactor, Timer, get_reactor
@@ -48,51 +47,7 @@ _LATE: Final = 1.0
 _OVERHEAD: Final = 64
 
 
-class ClientState(enum.Enum):
-    """Of a client."""
-
-    OPENING = "opening"
-    OPEN = "open"
-    CLOSING = "closing"
-    CLOSED = "closed"
-
-
-class ClientReceiver:
-    """
-    What a client tells: methods to be overridden.
-
-    After :meth:`closed` nothing is called any more.
-    """
-
-    def opened(self) -> None:
-        """The session is there."""
-
-    def received(self, data: str | bytes, skip: int) -> None:
-        """A message: ``data[skip:]``."""
-
-    def pinged(self) -> None:
-        """The server's heartbeat."""
-
-    def drained(self) -> None:
-        """What had to wait has been sent."""
-
-    def upgraded(self, transport: str) -> None:
-        """Another transport has taken over."""
-
-    def upgrade_failed(self, exc: Exception) -> None:
-        """The session goes on with the transport that it has."""
-
-    def closed(self, reason: str, description: Exception | None) -> None:
-        """
-        The session is over, or did not come about: the last call.
-
-        Args:
-            reason: "transport close", "transport error", "ping timeout" or "forced close".
-            description: The exception behind it, or None.
-        """
-
-
-class Client:
+class Client(ClientSession):
     """
     An Engine.IO client (protocol 4).
 
@@ -190,7 +145,7 @@ class Client:
                 f"{record.scheme}://{record.username}:{record.password}@{record.host_header}{path}"
             )
         # Packets for a transport that cannot take them yet, and how many of them it is sending.
-        self._buffer: list[Packet] = []
+        self._buffer = []
         self._sending = 0
         self._buffered = 0
         self._draining: Outcome[None] | None = None
@@ -205,8 +160,6 @@ class Client:
         if websocket_first and "websocket" in self._transports:
             first = "websocket"
         self._transport = self._make_transport(first)
-        # The transport in use, if it takes messages at once.
-        self._websocket: WebSocketTransport | None = None
         self._transport.open()
 
     def __repr__(self) -> str:
@@ -245,45 +198,12 @@ class Client:
 
     # Sending
 
-    def send(self, data: str | bytes) -> Outcome[None] | None:
-        """
-        Send a message. Before the session is there it is kept; after its end it is lost.
-
-        Returns:
-            None, or where more than ``high_water`` bytes wait, what may be awaited until they are
-            sent.
-
-        Raises:
-            TypeError: It is neither str nor bytes.
-            ValueError: It is text with U+001E, which polling cannot carry.
-        """
-        if isinstance(data, str):
-            return self.send_packet("4" + data)
-        if not isinstance(data, bytes):
-            raise TypeError(f"a message is str or bytes, not {type(data).__name__}")
-        return self.send_packet(data)
-
-    def send_packet(self, packet: str | bytes) -> Outcome[None] | None:
-        """As :meth:`send`, for text that has Engine.IO's ``4`` before it already, and bytes."""
-        websocket = self._websocket
-        if websocket is not None and not self._buffer:
-            session = websocket.session
-            assert session is not None
-            if session.ready_state != 1 or self.state is not ClientState.OPEN:
-                return None
-            try:
-                waits = session.send(packet)
-            except ConnectionClosed:
-                # The server takes too little (max_buffered); the end is about to be reported.
-                return None
-            return waits if isinstance(waits, Outcome) else None
+    def _keep(self, data: str | bytes) -> Outcome[None] | None:
         if self.state in (ClientState.CLOSING, ClientState.CLOSED):
             return None
-        if isinstance(packet, str):
-            if "\x1e" in packet:
-                raise ValueError("text with U+001E, which ends a packet in a payload (Engine.IO 4)")
-            packet = packet[1:]
-        self._enqueue(Packet(PacketType.MESSAGE, packet))
+        if isinstance(data, str) and "\x1e" in data:
+            raise ValueError("text with U+001E, which ends a packet in a payload (Engine.IO 4)")
+        self._enqueue(Packet(PacketType.MESSAGE, data))
         return self.pressure()
 
     def pressure(self) -> Outcome[None] | None:
@@ -374,7 +294,7 @@ class Client:
         if self._heartbeat is not None:
             self._heartbeat.cancel()
             self._heartbeat = None
-        self._websocket = None
+        self._use_websocket(None)
         self._buffer = []
         self._buffered = 0
         self._upgrading = False
@@ -408,10 +328,7 @@ class Client:
         if transport is not self._transport:
             self._probe_failed(transport, "a message before the upgrade")
         elif self.state is ClientState.OPEN or self.state is ClientState.CLOSING:
-            try:
-                self.receiver.received(data, skip)
-            except Exception:
-                logger.exception("exception in the receiver of %r", self)
+            self._deliver(data, skip)
 
     def transport_packet(self, transport: Transport, packet: Packet) -> None:
         """From a transport."""
@@ -427,7 +344,7 @@ class Client:
 
     def _answer_ping(self) -> None:
         if self._websocket is not None and not self._buffer:
-            self._websocket.send([Packet(PacketType.PONG)])
+            self._transport.send([Packet(PacketType.PONG)])
         elif self.state is ClientState.OPEN:
             self._enqueue(Packet(PacketType.PONG))
 
@@ -478,7 +395,7 @@ class Client:
         self._options.sid = handshake.sid
         self.state = ClientState.OPEN
         if isinstance(self._transport, WebSocketTransport):
-            self._websocket = self._transport
+            self._use_websocket(self._transport.websocket)
             self.websocket_succeeded = True
         self._set_heartbeat()
         self._tell(self.receiver.opened)
@@ -536,7 +453,7 @@ class Client:
         candidate.send([Packet(PacketType.UPGRADE)])
         polling.retire()
         self._upgrading = False
-        self._websocket = candidate
+        self._use_websocket(candidate.websocket)
         self.websocket_succeeded = True
         self._tell(self.receiver.upgraded, candidate.name)
         if self._buffer:

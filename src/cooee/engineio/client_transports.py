@@ -12,7 +12,6 @@ A transport reports to its owner, the client, until the owner closes it; then it
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import json
 from collections.abc import Callable, Iterable
@@ -21,6 +20,7 @@ from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
 from cooee._version import __version__
+from cooee.engineio.client_session import ClientWebSocket
 from cooee.engineio.cookies import CookieJar
 from cooee.engineio.errors import TransportError
 from cooee.engineio.packet import (
@@ -38,7 +38,6 @@ from cooee.protocol.urls import URL
 from cooee.reactor import Reactor, Timer
 from cooee.websocket.connection import Settings
 from cooee.websocket.opening import Established, Opening, OpeningOptions
-from cooee.websocket.session import Session
 
 __all__ = [
     "PollingTransport",
@@ -407,7 +406,7 @@ class WebSocketTransport(Transport):
             ping_interval=0,
         )
         self._opening: Opening | None = None
-        self.session: Session | None = None
+        self.websocket: ClientWebSocket | None = None
         self._error: Exception | None = None
 
     @property
@@ -418,7 +417,7 @@ class WebSocketTransport(Transport):
     @property
     def buffered_amount(self) -> int:
         """Bytes that wait for the network."""
-        return self.session.buffered_amount if self.session is not None else 0
+        return self.websocket.buffered_amount if self.websocket is not None else 0
 
     def open(self) -> None:
         """Connect."""
@@ -439,12 +438,11 @@ class WebSocketTransport(Transport):
 
     def send(self, packets: Iterable[Packet]) -> None:
         """Send packets, when ``writable``."""
-        session = self.session
-        assert session is not None
+        websocket = self.websocket
+        assert websocket is not None
         # Its end is about to be reported, if it is not open any more.
-        with contextlib.suppress(ConnectionClosed):
-            for packet in packets:
-                session.send(encode_packet(packet))
+        for packet in packets:
+            websocket.send(encode_packet(packet))
 
     def close(self) -> None:
         """Start the closing handshake, or give up connecting."""
@@ -452,12 +450,12 @@ class WebSocketTransport(Transport):
         if self.state is State.CLOSED:
             return
         self.state = State.CLOSED
-        if self.session is None:
+        if self.websocket is None:
             if self._opening is not None:
                 self._opening.cancel()
             self._left()
         else:
-            self.session.close(None)
+            self.websocket.close()
 
     def _opened(self, established: Established | None, exc: Exception | None) -> None:
         self._opening = None
@@ -470,24 +468,21 @@ class WebSocketTransport(Transport):
             self._fail(TransportFailure(self.name, str(exc), status=status, body=body, cause=exc))
             self._left()
             return
-        session = self.session = Session(self._settings, server=False)
-        established.stream.protocol = session
-        session.on("message", self._message)
-        session.on("error", self._failed)
-        session.on("close", self._closed)
-        session.connection_made()
+        websocket = self.websocket = ClientWebSocket(self._settings, self)
+        established.stream.protocol = websocket
+        websocket.connection_made()
         self.state = State.OPEN
         if self._options.cookies is not None:
             self._options.cookies.take(established.headers)
         if self._owner is not None:
             self._owner.transport_opened(self)
-        session.feed(established.rest)
+        websocket.feed(established.rest)
 
-    def _message(self, data: str | bytes) -> None:
+    def packet_received(self, data: str | bytes) -> None:
+        """A packet that does not go to the session's receiver at once."""
         owner = self._owner
         if owner is None:
             return
-        # Nearly all are messages.
         if type(data) is bytes:
             owner.transport_message(self, data, 0)
             return
@@ -507,10 +502,12 @@ class WebSocketTransport(Transport):
         else:
             owner.transport_packet(self, packet)
 
-    def _failed(self, exc: Exception) -> None:
+    def websocket_failed(self, exc: Exception) -> None:
+        """The server broke the protocol or the network failed; the end follows."""
         self._error = exc
 
-    def _closed(self, code: int, reason: str) -> None:
+    def websocket_closed(self, code: int, reason: str) -> None:
+        """It is gone."""
         self.state = State.CLOSED
         owner, self._owner = self._owner, None
         if owner is not None:

@@ -350,12 +350,8 @@ class Manager(Emitter):
         """Send a packet (called by sockets); what is returned may be awaited."""
         engine = self.engine
         assert engine is not None
-        if self._prefix is not None:
-            data, attachments = self._encoder.encode(packet, self._prefix)
-            waits = engine.send_packet(data)
-        else:
-            data, attachments = self._encoder.encode(packet)
-            waits = engine.send(data)
+        data, attachments = self._encoder.encode(packet)
+        waits = engine.send(data)
         for attachment in attachments:
             waits = engine.send(attachment)
         return waits
