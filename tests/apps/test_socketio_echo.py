@@ -46,7 +46,7 @@ ECHOED = ["HelloWorld é😀", {"a": [1, 2.5, None, True]}, {"type": "Buffer", "
 def test_clients_of_all_generations(node: str, package: str, transport: str) -> None:
     path = npm_package(package)
     with Program(sys.executable, "-c", SERVER) as program:
-        port = program.wait_for(r"Socket\.IO echo of your_echo on ws://127\.0\.0\.1:(\d+)$")[1]
+        port = program.wait_for(r"Socket\.IO echo of your_echo on http://127\.0\.0\.1:(\d+)$")[1]
         done = run(node, "-e", CLIENT, "-", str(path), f"http://127.0.0.1:{port}", transport)
         assert done.returncode == 0, done.stderr
         came = json.loads(done.stdout)
@@ -59,7 +59,7 @@ def test_clients_of_all_generations(node: str, package: str, transport: str) -> 
 
 def test_raw_messages_too() -> None:
     with Program(sys.executable, "-c", SERVER) as program:
-        port = program.wait_for(r"your_echo on ws://127\.0\.0\.1:(\d+)$")[1]
+        port = program.wait_for(r"your_echo on http://127\.0\.0\.1:(\d+)$")[1]
         with connect(f"ws://127.0.0.1:{port}/ws") as peer:
             peer.send("HelloWorld")
             assert peer.recv() == "HelloWorld"

@@ -73,6 +73,13 @@ def test_fails_when_messages_come_back_changed() -> None:
     }
 
 
+def test_fails_when_nothing_comes_back() -> None:
+    with serving(swallow) as url:
+        done = run(*COOEE, "bench", url, "-c", "2", "-d", "0.1", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["errors"] == {"no message came back": 2}
+
+
 def test_ctrl_c_ends_it_early_with_a_report() -> None:
     sent = threading.Event()
 
@@ -123,7 +130,7 @@ def test_measures_the_socketio_echo_server(arguments: list[str]) -> None:
     with Program(
         *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
     ) as server:
-        url = server.wait_for(r"Socket\.IO echo of your_echo on (ws://\S+)")[1]
+        url = server.wait_for(r"Socket\.IO echo of your_echo on (http://\S+)")[1]
         done = run(
             *COOEE, "bench", "--socketio", url, "-c", "4", "-n", "3", "-d", "0.5", "--json",
             *arguments,

@@ -91,7 +91,7 @@ def test_knows_the_echo_server() -> None:
     with Program(
         *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
     ) as program:
-        url = program.wait_for(r"Socket\.IO echo of your_echo on (ws://\S+)")[1]
+        url = program.wait_for(r"Socket\.IO echo of your_echo on (http://\S+)")[1]
         done = run(
             *COOEE, "connect", "--socketio", url, "-e", "your_echo",
             input="HelloWorld\n/ack your_echo 1\n/close\n",

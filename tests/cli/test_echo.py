@@ -121,7 +121,8 @@ def test_says_that_the_port_is_taken() -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        f"cooee: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+        f"cooee: cannot listen on 127.0.0.1 port {port}: Address already in use; "
+        "--port and --socketio-port choose others\n"
     )
 
 

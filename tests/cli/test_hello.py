@@ -59,6 +59,16 @@ def test_fails_on_what_is_no_url(url: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("url", ["wss://localhost", "https://localhost"])
+def test_fails_on_what_is_not_spoken_yet(url: str) -> None:
+    done = run(*COOEE, "hello", url)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cooee: {url}: ")
+    assert "TLS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # Socket.IO
 
 
@@ -69,14 +79,14 @@ def program() -> Iterator[tuple[str, str]]:
         *COOEE, "echo", "--host", "127.0.0.1", "--port", "0", "--socketio-port", "0"
     ) as program:
         raw = program.wait_for(r"WebSocket echo on (ws://\S+)")[1]
-        socketio = program.wait_for(r"Socket\.IO echo of your_echo on (ws://\S+)")[1]
+        socketio = program.wait_for(r"Socket\.IO echo of your_echo on (http://\S+)")[1]
         yield raw, socketio
 
 
 @pytest.mark.parametrize("flag", [False, True])
 def test_shows_what_comes_back_by_socketio(program: tuple[str, str], flag: bool) -> None:
     url = program[1]
-    arguments = ["--socketio", url] if flag else [url.replace("ws:", "HTTP:")]
+    arguments = ["--socketio", url.replace("http:", "ws:")] if flag else [url]
     done = run(*COOEE, "hello", *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (0, "##### your_echo HelloWorld\n", "")
 
@@ -88,8 +98,14 @@ def test_takes_the_offset_of_servers_that_recover_connections() -> None:
 
 
 def test_the_socketio_server_echoes_raw_messages_too(program: tuple[str, str]) -> None:
-    done = run(*COOEE, "hello", program[1])
+    done = run(*COOEE, "hello", program[1].replace("http:", "WS:"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "##### HelloWorld\n", "")
+
+
+def test_says_that_a_server_is_raw(program: tuple[str, str]) -> None:
+    done = run(*COOEE, "hello", program[0].replace("ws:", "HTTP:"))
+    assert done.returncode == 1
+    assert done.stderr.endswith("; that is raw WebSocket, for a ws URL\n")
 
 
 def test_asks_both_echo_servers() -> None:
@@ -99,9 +115,10 @@ def test_asks_both_echo_servers() -> None:
                 pytest.skip(f"somebody serves on port {port}")
     done = run(*COOEE, "hello")
     # Each is told of by itself.
-    raw, socketio = done.stderr.splitlines()
+    raw, socketio, advice = done.stderr.splitlines()
     assert raw.startswith("cooee: ws://127.0.0.1:6080/ws: ")
     assert socketio.startswith("cooee: http://127.0.0.1:6081: ")
+    assert advice == "cooee: no echo server is here; `cooee echo` starts both"
     assert done.returncode == 1
 
 

@@ -152,6 +152,8 @@ class Load(ABC, Generic[Peer]):
         if corrupt := sum(talker.corrupt for talker in self._talkers):
             self.errors["a message came back changed, twice or out of order"] = corrupt
         messages, latency = summarize(self.latencies)
+        if not (messages or self.errors or self._stopped):
+            self.errors["no message came back"] = len(self._talkers)
         return Report(
             messages=messages,
             seconds=round(seconds, 3),

@@ -82,4 +82,6 @@ class SocketIOEchoServer(EchoServer):
 
     def describe(self) -> str:
         """One line that says where it listens, and whether others can reach it."""
-        return super().describe().replace("WebSocket echo on", f"Socket.IO echo of {EVENT} on", 1)
+        line = super().describe().replace("WebSocket echo on", f"Socket.IO echo of {EVENT} on", 1)
+        # As Socket.IO's clients are given it.
+        return line.replace("ws://", "http://")

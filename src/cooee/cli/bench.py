@@ -57,7 +57,9 @@ def bench(
     duration: Annotated[
         float, typer.Option("--duration", "-d", min=0.001, help="Seconds to measure.")
     ] = Plan.duration,
-    as_json: Annotated[bool, typer.Option("--json", help="Report in JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Report in JSON; latencies in microseconds.")
+    ] = False,
     socketio: options.SocketIOFlag = False,
     event: Annotated[
         str | None,
@@ -130,7 +132,7 @@ def bench(
     except ConnectError as exc:
         fail(f"{load.plan.url} refuses: {explain_refusal(exc)}")
     except (CooeeError, ValueError, OSError) as exc:
-        fail(f"cannot connect to {load.plan.url}: {exc}")
+        fail(f"cannot connect to {load.plan.url}: {exc}{options.advice(exc)}")
     if as_json:
         print(json.dumps({"plan": asdict(load.plan), **report.as_dict()}, indent=2))
     else:

@@ -171,7 +171,7 @@ def _run(url: str, terminal: Terminal, converse: Callable[[], Awaitable[int]]) -
     except ConnectError as exc:
         fail(f"{url} refuses: {explain_refusal(exc)}")
     except (CooeeError, ValueError, OSError) as exc:
-        fail(f"cannot connect to {url}: {exc}")
+        fail(f"cannot connect to {url}: {exc}{options.advice(exc)}")
     raise typer.Exit(code)
 
 

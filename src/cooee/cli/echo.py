@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import Annotated
 
@@ -74,7 +75,8 @@ def echo(
         socketio.start()
     except OSError as exc:
         where = exc.filename or ", ".join(host or ())
-        fail(f"cannot listen on {where}: {exc.strerror}")
+        advice = "; --port and --socketio-port choose others" * (exc.errno == errno.EADDRINUSE)
+        fail(f"cannot listen on {where}: {exc.strerror}{advice}")
     # In the first turn, when Ctrl-C and SIGTERM already close gracefully.
     get_reactor().call_soon(begin)
     server.run()

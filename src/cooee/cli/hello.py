@@ -8,8 +8,9 @@ import typer
 
 from cooee.apps.hello import Greeting, Hello, SocketIOHello
 from cooee.apps.readable import readable_text
-from cooee.cli.socketio import SocketIOFlag, speaks_socketio
+from cooee.cli.socketio import SocketIOFlag, advice, speaks_socketio
 from cooee.cli.values import complain, fail
+from cooee.protocol.errors import CooeeError
 from cooee.reactor import get_reactor
 
 __all__ = ["hello"]
@@ -42,6 +43,8 @@ def hello(
     # Each has its turn, whatever has become of the other.
     failures = [one for one in urls if not _round_trip(one, socketio, timeout)]
     if failures:
+        if len(failures) == 2:
+            complain("no echo server is here; `cooee echo` starts both")
         raise typer.Exit(1)
 
 
@@ -52,7 +55,9 @@ def _round_trip(url: str, socketio: bool, timeout: float) -> bool:
         greeting = kind(url, timeout=timeout)
     except ValueError as exc:
         fail(str(exc))
+    except CooeeError as exc:
+        fail(f"{readable_text(url)}: {exc}")
     get_reactor().run(until=lambda: greeting.finished)
     if greeting.error is not None:
-        complain(f"{url}: {readable_text(str(greeting.error))}")
+        complain(f"{url}: {readable_text(str(greeting.error))}{advice(greeting.error)}")
     return greeting.error is None

@@ -9,6 +9,7 @@ import typer
 
 from cooee.apps.notation import parse_json, parse_values
 from cooee.apps.readable import readable_text
+from cooee.engineio.errors import TransportError
 
 __all__ = [
     "ONLY_SOCKETIO",
@@ -18,6 +19,7 @@ __all__ = [
     "Path",
     "SocketIOFlag",
     "Transports",
+    "advice",
     "auth",
     "refuse",
     "speaks_socketio",
@@ -67,6 +69,17 @@ Path = Annotated[
 def speaks_socketio(url: str, flag: bool) -> bool:
     """Whether a URL, or the option ``--socketio``, asks for Socket.IO."""
     return flag or url.partition(":")[0].strip().lower() in ("http", "https")
+
+
+def advice(exc: Exception) -> str:
+    """What to try when a server does not answer as one of Socket.IO: text to add to the error."""
+    match getattr(exc, "status", None) if isinstance(exc, TransportError) else None:
+        case 426:
+            return "; that is raw WebSocket, for a ws URL"
+        case 404:
+            return "; is there Socket.IO, at this path (--path)?"
+        case _:
+            return ""
 
 
 def refuse(options: Mapping[str, Any], why: str) -> None:
