@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cooee.http import Query, Request
 from cooee.http.cookies import parse_cookies
-from cooee.http.target import split_target
+from cooee.http.target import decode_path, split_target
 from cooee.protocol.headers import Headers
 
 pytestmark = pytest.mark.once
@@ -52,6 +52,17 @@ def test_everything_that_a_head_says() -> None:
     assert one.upgrade == ""
     assert one.keep_alive
     assert repr(one) == "<Request GET /a%20b/%E4%BD%A0?x=1&y=a+b&x=2#f>"
+
+
+PARTS = ("a", "b", "ab", "=", "&", "?", "#", "%61", "%", "+", "/", "x", "\xe9")
+
+
+@given(st.lists(st.sampled_from(PARTS)).map("".join), st.sampled_from(["a", "ab", "x"]))
+def test_path_and_parameters_are_those_of_the_whole_target(target: str, name: str) -> None:
+    for prefix in ("/", "/?", "/?a=", "http://a/", "a"):
+        one = request(prefix + target)
+        assert one.path == decode_path(split_target(one.target)[0])
+        assert one.parameter(name.encode()) == one.query.get(name)
 
 
 def test_derived_objects_are_kept_until_compact() -> None:

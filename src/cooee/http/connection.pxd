@@ -1,5 +1,6 @@
 from cooee.http.reader cimport RequestReader
 from cooee.http.request cimport Request
+from cooee.http.template cimport Template
 from cooee.reactor.stream cimport PyProtocol
 
 # What a connection waits for, and so which time limit applies.
@@ -33,7 +34,11 @@ cdef class HttpConnection(PyProtocol):
     # Whether close() was called.
     cdef bint closing
 
+    # As respond(), with a response that has its head in common with others.
+    cdef bint respond_with(self, Request request, Template template, bytes body) except -1
     cpdef read(self)
+    cdef int receive(self, bytes data) except -1
+    cdef int answered(self, bint closes, bint connect) except -1
     cdef int hand_out(self, Request request) except -1
     cdef int wait_for_input(self) except -1
     cdef int notify_head(self) except -1

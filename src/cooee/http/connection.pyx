@@ -8,6 +8,8 @@ cannot be handed out, or when answers pile up because the client does not read t
 
 import logging
 
+from cpython.bytes cimport PyBytes_GET_SIZE
+
 from cooee.http.errors import RequestRejected
 from cooee.http.limits import HttpLimits
 from cooee.http.linger import linger
@@ -17,6 +19,7 @@ from cooee.reactor import get_reactor
 
 from cooee.http.reader cimport RequestReader
 from cooee.http.request cimport Request
+from cooee.http.template cimport Template
 from cooee.reactor.stream cimport PyProtocol
 
 logger = logging.getLogger("cooee.http")
@@ -96,8 +99,7 @@ cdef class HttpConnection(PyProtocol):
         cdef bint closes, connect
         if not self.may_answer(request):
             return False
-        method = request.method
-        connect = method == "CONNECT"
+        connect = request.is_method(b"CONNECT")
         closes = (
             self.closing
             or self.disconnected
@@ -105,7 +107,28 @@ cdef class HttpConnection(PyProtocol):
             or not request.keep_alive
             or response.closes
         )
-        self.send(response, closes, method == "HEAD", request.minor_version == 0)
+        self.send(response, closes, request.is_method(b"HEAD"), request.minor_version == 0)
+        self.answered(closes, connect)
+        return True
+
+    cdef bint respond_with(self, Request request, Template template, bytes body) except -1:
+        cdef bytes data
+        if not (
+            PyBytes_GET_SIZE(body) <= JOINED
+            and self.request is request
+            and request.minor_version > 0
+            and (request.is_method(b"GET") or request.is_method(b"POST"))
+            and not (self.closing or self.disconnected)
+            and request.keep_alive
+        ):
+            return self.respond(request, template.with_body(body))
+        data = template.fill(body, self.server_header)
+        self.transport.write(data)
+        self.answered(False, False)
+        return True
+
+    cdef int answered(self, bint closes, bint connect) except -1:
+        """The answer is on its way: close, or go on with the next request."""
         self.request = None
         if closes:
             # After CONNECT the client may have sent something for the tunnel: not to be read as
@@ -118,7 +141,7 @@ cdef class HttpConnection(PyProtocol):
         else:
             self.enter(IDLE, self.limits.keep_alive_timeout)
             self.transport.resume_reading()
-        return True
+        return 0
 
     def switch(self, Request request not None, bytes head not None, protocol not None):
         """
@@ -187,13 +210,20 @@ cdef class HttpConnection(PyProtocol):
 
     def data_received(self, bytes data not None):
         """Input."""
+        self.receive(data)
+
+    cdef int on_data(self, unsigned char *data, Py_ssize_t size) except -1:
+        return self.receive(data[:size])
+
+    cdef int receive(self, bytes data) except -1:
         if self.phase == GONE:
-            return
+            return 0
         self.reader.take(data)
         if self.phase == ANSWER or self.phase == SENDING:
             self.transport.pause_reading()
         else:
             self.read()
+        return 0
 
     def eof_received(self):
         """The client sends no more: it is gone, or has only closed its sending side."""

@@ -10,12 +10,16 @@ cdef class Request:
     # What the first look at the head has found.
     cdef Py_ssize_t line_size
     cdef Py_ssize_t content_length
+    # Of the method at the head's beginning.
+    cdef unsigned int method_size
     cdef unsigned short field_count
     cdef unsigned char found
     cdef unsigned char minor_version
 
     cdef int look(self) except -1
-    cdef Py_ssize_t target_end(self)
+    cdef bint is_method(self, bytes method) noexcept
+    cdef Py_ssize_t path_size(self) noexcept
+    cpdef str parameter(self, bytes name)
     cdef int look_at_line(self, const char *line, Py_ssize_t size) except -1
     cdef object recall(self, int place)
     cdef object remember(self, int place, object value)

@@ -32,6 +32,10 @@ cdef enum:
 
 cdef bytes NOTHING = b""
 
+cdef enum:
+    # " HTTP/1.1"
+    VERSION_SIZE = 9
+
 
 cdef inline bint is_name(const char *text, Py_ssize_t size, bytes lower_name) noexcept:
     """Whether a field's name is `lower_name` in any case."""
@@ -161,14 +165,66 @@ cdef class Request:
         if second[8] != b"0" and second[8] != b"1":
             return 0
         self.minor_version = second[8] == b"1"
+        self.method_size = first - line
         self.found &= ~BAD_LINE
         return 0
 
-    cdef Py_ssize_t target_end(self):
-        return self.line_size - 9
+    cdef bint is_method(self, bytes method) noexcept:
+        """Whether it is that one, without making a string of it."""
+        return self.method_size == PyBytes_GET_SIZE(method) and memcmp(
+            PyBytes_AS_STRING(self.head), PyBytes_AS_STRING(method), self.method_size
+        ) == 0
+
+    cdef Py_ssize_t path_size(self) noexcept:
+        """The path's size in a target of path and query only (RFC 9112 §3.2.1), or -1."""
+        cdef const char *target = PyBytes_AS_STRING(self.head) + self.method_size + 1
+        cdef Py_ssize_t size = self.line_size - VERSION_SIZE - self.method_size - 1
+        cdef const char *query
+        # A fragment has no place in a target; llhttp lets it pass.
+        if target[0] != b"/" or memchr(target, b"#", size) != NULL:
+            return -1
+        query = <const char *> memchr(target, b"?", size)
+        return size if query == NULL else query - target
+
+    cpdef str parameter(self, bytes name):
+        """
+        The first value of a name in the query, or None; without taking the query apart.
+
+        Args:
+            name: Of letters, digits and the like.
+        """
+        cdef const char *at = PyBytes_AS_STRING(self.head) + self.method_size + 1
+        cdef const char *end = PyBytes_AS_STRING(self.head) + self.line_size - VERSION_SIZE
+        cdef const char *pair_end
+        cdef Py_ssize_t path = self.path_size()
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+        if path < 0:
+            return self.query.get(name.decode("ascii"))
+        at += path
+        if memchr(at, b"%", end - at) != NULL or memchr(at, b"+", end - at) != NULL:
+            return self.query.get(name.decode("ascii"))
+        # Nothing is encoded, as nearly always.
+        while at < end:
+            at += 1
+            pair_end = <const char *> memchr(at, b"&", end - at)
+            if pair_end == NULL:
+                pair_end = end
+            if pair_end - at >= size and memcmp(at, PyBytes_AS_STRING(name), size) == 0:
+                if pair_end - at == size:
+                    return ""
+                if at[size] == b"=":
+                    at += size + 1
+                    return PyUnicode_DecodeLatin1(at, pair_end - at, NULL)
+            at = pair_end
+        return None
 
     cdef str field(self, bytes lower_name, str separator=", "):
-        """The values of a field, joined (RFC 9110 §5.3), or None; without caching."""
+        """
+        The values of a field, joined (RFC 9110 §5.3), or None; without caching.
+
+        Args:
+            separator: What they are joined with; None for the first value only.
+        """
         cdef const char *at = PyBytes_AS_STRING(self.head) + self.line_size + 2
         cdef const char *end = PyBytes_AS_STRING(self.head) + PyBytes_GET_SIZE(self.head)
         cdef const char *line
@@ -184,20 +240,24 @@ cdef class Request:
             if colon != NULL and is_name(at, colon - at, lower_name):
                 value = skip_space(colon + 1, line - 1)
                 text = PyUnicode_DecodeLatin1(value, trim_space(value, line - 1) - value, NULL)
+                if separator is None:
+                    return text
                 found = text if found is None else f"{found}{separator}{text}"
             at = line + 1
 
     @property
     def method(self):
         """The method, case-sensitive: "GET", "POST"."""
-        if memcmp(PyBytes_AS_STRING(self.head), b"GET ", 4) == 0:
+        if self.is_method(b"GET"):
             return "GET"
-        return self.head[:self.head.index(b" ")].decode("latin-1")
+        if self.is_method(b"POST"):
+            return "POST"
+        return self.head[:self.method_size].decode("latin-1")
 
     @property
     def target(self):
         """The request target as it came (RFC 9112 §3.2): "/chat?room=1"."""
-        return self.head[self.head.index(b" ") + 1:self.target_end()].decode("latin-1")
+        return self.head[self.method_size + 1:self.line_size - VERSION_SIZE].decode("latin-1")
 
     @property
     def path(self):
@@ -207,7 +267,11 @@ cdef class Request:
         That of the URL when the target is one (absolute form); "*" for that target; "" when it is
         a mere authority (CONNECT).
         """
-        return decode_path(split_target(self.target)[0])
+        cdef const char *target = PyBytes_AS_STRING(self.head) + self.method_size + 1
+        cdef Py_ssize_t size = self.path_size()
+        if size < 0 or memchr(target, b"%", size) != NULL:
+            return decode_path(split_target(self.target)[0])
+        return PyUnicode_DecodeLatin1(target, size, NULL)
 
     @property
     def query_string(self):
@@ -259,6 +323,9 @@ cdef class Request:
         if not self.found & CONNECTION:
             return self.minor_version > 0
         options = self.field(b"connection")
+        if options == "keep-alive":
+            # What nearly all say, most of whom need not.
+            return True
         if has_token(options, "close"):
             return False
         return self.minor_version > 0 or has_token(options, "keep-alive")

@@ -6,11 +6,11 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
+from cooee.http.template import date_field
 from cooee.protocol.headers import Headers, has_token
 
 __all__ = ["Response", "reason_phrase"]
@@ -140,6 +140,20 @@ class Response:
         Raises:
             ValueError: If a header by which messages are delimited was added since.
         """
+        begin, rest = self.outline(connection=connection, server=server)
+        date = b"" if "date" in self.headers.index() else date_field(int(time.time()))
+        # RFC 9110 §8.6: none with 204; with 304 it would be that of a 200.
+        if self.status != 204 and self.status != 304:
+            rest += b"Content-Length: %d\r\n" % len(self.body)
+        return b"%b%b%b\r\n" % (begin, date, rest)
+
+    def outline(self, *, connection: str = "", server: str | None = None) -> tuple[bytes, bytes]:
+        """
+        Return the parts of the head between which the connection's Date goes.
+
+        That is the status line, and all fields but the Content-Length. Arguments and errors are
+        those of :meth:`serialize_head`.
+        """
         headers = self.headers
         _check_framing(headers)
         if connection:
@@ -147,17 +161,14 @@ class Response:
             if options is None or not has_token(options, connection):
                 headers = headers.copy()
                 headers["Connection"] = f"{options}, {connection}" if options else connection
-        present = headers.index()
         fields = headers.serialize()
-        if "date" not in present:
-            fields = _date_field() + fields
-        if server is not None and "server" not in present:
+        if server is not None and "server" not in headers.index():
             fields += b"Server: %b\r\n" % server.encode("latin-1")
-        # RFC 9110 §8.6: none with 204; with 304 it would be that of a 200.
-        if self.status != 204 and self.status != 304:
-            fields += b"Content-Length: %d\r\n" % len(self.body)
-        reason = self.reason.encode("latin-1")
-        return b"HTTP/1.1 %d %b\r\n%b\r\n" % (self.status, reason, fields)
+        return b"HTTP/1.1 %d %b\r\n" % (self.status, self.reason.encode("latin-1")), fields
+
+    def copy(self, body: bytes) -> Response:
+        """Return another response of the same status and fields with this body."""
+        return Response(self.status, body, self.headers, reason=self.reason)
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason}, {len(self.body)} bytes>"
@@ -169,17 +180,3 @@ def _check_framing(headers: Headers) -> None:
         raise ValueError(
             "headers content-length and transfer-encoding are set by the connection (RFC 9112 §6)"
         )
-
-
-_date: tuple[int, bytes] = (0, b"")
-
-
-def _date_field() -> bytes:
-    """The Date field (RFC 9110 §6.6.1); formatted once a second."""
-    global _date
-    now = int(time.time())
-    second, field = _date
-    if second != now:
-        field = f"Date: {formatdate(now, usegmt=True)}\r\n".encode()
-        _date = (now, field)
-    return field

@@ -1,0 +1,6 @@
+from .response import Response
+
+class Template:
+    def __init__(self, response: Response) -> None: ...
+
+def date_field(now: int) -> bytes: ...
