@@ -287,6 +287,7 @@ def choose_last(request: Request, offered: list[str]) -> str | None:
     [
         (["chat", "superchat"], "superchat, chat", "superchat"),
         (["chat"], "foo,chat", "chat"),
+        ("chat", "c, h, chat", "chat"),
         (["chat"], "Chat", None),
         (["chat"], None, None),
         (["chat"], "foo", None),

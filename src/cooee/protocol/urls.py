@@ -116,7 +116,7 @@ def parse_url(text: str) -> URL:
 
     match = _scheme(rest)
     if match is None:
-        raise _bad_url(text, "no scheme, and no base URL to be relative to")
+        raise _bad_url(text, "no scheme such as ws://, and no base URL to be relative to")
     scheme = match[1].lower()
     default_port = _DEFAULT_PORTS.get(scheme)
     if default_port is None:

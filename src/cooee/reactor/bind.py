@@ -48,7 +48,11 @@ def bind_tcp(
 def _addresses(host: str | None, port: int) -> list[tuple[int, tuple[Any, ...]]]:
     if host is None:
         return [(socket.AF_INET, ("0.0.0.0", port)), (socket.AF_INET6, ("::", port, 0, 0))]
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as exc:
+        exc.filename = host
+        raise
     return list(dict.fromkeys((int(family), address) for family, _, _, _, address in found))
 
 

@@ -1,8 +1,8 @@
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Literal, overload
+from typing import ClassVar, Literal, TypedDict, overload
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, Unpack
 
 from cooee.protocol.urls import URL
 from cooee.reactor import Reactor
@@ -10,6 +10,15 @@ from cooee.websocket.blob import Blob
 from cooee.websocket.connection import Connection
 from cooee.websocket.events import CloseEvent, ErrorEvent, Event, MessageEvent
 from cooee.websocket.opening import HeadersLike
+
+class _Settings(TypedDict, total=False):
+    # As SettingsOptions; ping_interval has a default of its own.
+    max_message_size: int | None
+    close_timeout: float
+    ping_timeout: float | None
+    high_water: int
+    max_buffered: int
+    max_queue: int
 
 class WebSocket(Connection):
     CONNECTING: ClassVar[int]
@@ -20,7 +29,7 @@ class WebSocket(Connection):
     onmessage: Callable[[MessageEvent], object] | None
     onerror: Callable[[ErrorEvent], object] | None
     onclose: Callable[[CloseEvent], object] | None
-    binary_type: str
+    binary_type: Literal["arraybuffer", "blob"]
     def __init__(
         self,
         url: str | URL,
@@ -33,7 +42,7 @@ class WebSocket(Connection):
         open_timeout: float | None = 10,
         unix: str | os.PathLike[str] | None = None,
         ping_interval: float | None = 0,
-        **settings: Any,
+        **settings: Unpack[_Settings],
     ) -> None: ...
     @property
     def url(self) -> str: ...

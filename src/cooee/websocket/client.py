@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Generator, Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from cooee._version import __version__
 from cooee.protocol.errors import HandshakeError
@@ -18,9 +18,9 @@ from cooee.protocol.handshake import validate_protocols
 from cooee.protocol.headers import Headers
 from cooee.protocol.urls import URL, parse_websocket_url
 from cooee.reactor import Reactor, get_reactor
-from cooee.websocket.connection import Settings
 from cooee.websocket.keepalive import Keepalive
 from cooee.websocket.opening import Established, HeadersLike, Opening, OpeningOptions
+from cooee.websocket.options import SettingsOptions, make_settings
 from cooee.websocket.redirect import follow
 from cooee.websocket.session import Session
 
@@ -82,6 +82,7 @@ class connect:  # noqa: N801 - used like a function
 
     Raises:
         errors.SyntaxError: The URL or a subprotocol is malformed (also a ValueError).
+        TypeError: There is no such option.
         ValueError: Arguments exclude each other, or a setting is negative.
 
     Awaiting raises:
@@ -109,7 +110,7 @@ class connect:  # noqa: N801 - used like a function
         family: int = 0,
         reconnect_delay: float = 1.0,
         max_reconnect_delay: float = 60.0,
-        **settings: Any,
+        **settings: Unpack[SettingsOptions],
     ) -> None:
         if sum(given is not None for given in (unix, sock, local_addr)) > 1:
             raise ValueError("give one of unix, sock and local_addr at most")
@@ -129,7 +130,7 @@ class connect:  # noqa: N801 - used like a function
         self._max_redirects = max_redirects
         self._reconnect_delay = reconnect_delay
         self._max_reconnect_delay = max_reconnect_delay
-        self._settings = Settings(**settings)
+        self._settings = make_settings(connect, settings)
         self._session: Session | None = None
 
     def __await__(self) -> Generator[Any, Any, Session]:

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, TypeVar, Unpack, overload
 
 from cooee._version import __version__
 from cooee.http import HttpConnection, HttpLimits, Request, Response
@@ -28,6 +28,7 @@ from cooee.protocol.handshake import (
     check_request,
     offered_protocols,
     select_protocol,
+    validate_protocols,
 )
 from cooee.protocol.headers import Headers, has_token
 from cooee.protocol.origin import SAME_ORIGIN, OriginPolicy, origin_allowed
@@ -46,6 +47,8 @@ from cooee.websocket.application import Application
 from cooee.websocket.connection import Settings
 from cooee.websocket.door import USUAL_FIELDS, USUAL_HEAD, Door, Doorman
 from cooee.websocket.keepalive import Keepalive
+from cooee.websocket.opening import HeadersLike
+from cooee.websocket.options import SettingsOptions, make_settings
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.session import Session, broadcast
 
@@ -57,9 +60,30 @@ Answer: TypeAlias = Response | None
 RequestHook: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
 HttpHandler: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
 SessionHandler: TypeAlias = Callable[[Session], Awaitable[None]]
-Subprotocols: TypeAlias = Sequence[str] | Callable[[Request, list[str]], str | None]
+Subprotocols: TypeAlias = str | Sequence[str] | Callable[[Request, list[str]], str | None]
+# Handlers, by what they are called with. A coroutine function is one that returns an object too.
+OnConnection = TypeVar("OnConnection", bound=Callable[[Session, Request], object])
+OnLife = TypeVar("OnLife", bound=Callable[[], object])
 
 EVENTS = ("connection", "listening", "close")
+
+
+class ServerOptions(SettingsOptions, total=False):
+    """The arguments of :class:`Server` that are given by name, but for those of :func:`serve`."""
+
+    unix: str | os.PathLike[str] | None
+    sock: socket.socket | None
+    process_request: RequestHook | None
+    http: HttpHandler | None
+    origins: OriginPolicy
+    subprotocols: Subprotocols | None
+    headers: HeadersLike | None
+    server_header: str | None
+    limits: HttpLimits | None
+    handshake_timeout: float | None
+    reuse_port: bool
+    backlog: int
+    busy_poll: float
 
 
 class Server:
@@ -86,8 +110,8 @@ class Server:
         origins: Which origins browsers may come from: ``SAME_ORIGIN``, the default, which also
             admits clients that give none; ``"*"`` for all; a list of strings and compiled
             patterns, with None for "none given"; or a function of the origin.
-        subprotocols: Those supported, in order of preference, or a function of the request and
-            the list offered that returns one of them or None.
+        subprotocols: Those supported, of which the first in the client's order is chosen; or a
+            function of the request and the list offered that returns one of them or None.
         headers: Added to the 101 response.
         server_header: Value of the ``Server`` header in responses; None for no such header.
         limits: :class:`HttpLimits` of the opening handshake and other requests.
@@ -97,6 +121,11 @@ class Server:
         backlog: Connections that may wait to be accepted.
         busy_poll: See :class:`cooee.reactor.Reactor`.
         settings: Limits of the sessions, by name: see :class:`cooee.websocket.Settings`.
+
+    Raises:
+        TypeError: The handler is no coroutine function, or there is no such option.
+        ValueError: An argument is out of range, or not one of port, unix and sock is given.
+        errors.SyntaxError: A subprotocol is malformed (also a ValueError).
     """
 
     def __init__(
@@ -111,19 +140,32 @@ class Server:
         http: HttpHandler | None = None,
         origins: OriginPolicy = SAME_ORIGIN,
         subprotocols: Subprotocols | None = None,
-        headers: Any = None,
+        headers: HeadersLike | None = None,
         server_header: str | None = f"cooee/{__version__}",
         limits: HttpLimits | None = None,
         handshake_timeout: float | None = None,
         reuse_port: bool = False,
         backlog: int = 4096,
         busy_poll: float = 0,
-        **settings: Any,
+        **settings: Unpack[SettingsOptions],
     ) -> None:
         if sum(given is not None for given in (port, unix, sock)) != 1:
             raise ValueError("give one of port, unix and sock")
-        if handler is not None and not inspect.iscoroutinefunction(handler):
-            raise TypeError("the handler must be a coroutine function")
+        if port is not None:
+            _check_port(port)
+        if handler is not None and not (
+            inspect.iscoroutinefunction(handler)
+            or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+        ):
+            raise TypeError(
+                f"the handler must be a coroutine function (async def), not {handler!r}; "
+                "plain functions are for on('connection')"
+            )
+        if isinstance(origins, str):
+            # Raises where it is neither policy but, say, an origin.
+            origin_allowed(None, None, origins)
+        if subprotocols is not None and not callable(subprotocols):
+            subprotocols = tuple(validate_protocols(subprotocols))
         self._handler = handler
         self._host = host
         self._port = port
@@ -144,7 +186,7 @@ class Server:
         self._reuse_port = reuse_port
         self._backlog = backlog
         self._busy_poll = busy_poll
-        self._settings = Settings(**settings)
+        self._settings = make_settings(Server, settings)
         self._events: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
         self._sessions: set[Session] = set()
         self._mounts: list[tuple[str, Application]] = []
@@ -158,7 +200,19 @@ class Server:
 
     # Events
 
-    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    @overload
+    def on(self, event: Literal["connection"], handler: OnConnection) -> OnConnection: ...
+    @overload
+    def on(
+        self, event: Literal["connection"], handler: None = None
+    ) -> Callable[[OnConnection], OnConnection]: ...
+    @overload
+    def on(self, event: Literal["listening", "close"], handler: OnLife) -> OnLife: ...
+    @overload
+    def on(
+        self, event: Literal["listening", "close"], handler: None = None
+    ) -> Callable[[OnLife], OnLife]: ...
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
         """
         Register a handler, a function or coroutine function; without one, return a decorator.
 
@@ -167,7 +221,12 @@ class Server:
         """
         handlers = self._handlers(event)
         if handler is None:
-            return lambda function: self.on(event, function)
+
+            def decorator(function: Callable[..., Any]) -> Callable[..., Any]:
+                handlers.append(function)
+                return function
+
+            return decorator
         handlers.append(handler)
         return handler
 
@@ -294,8 +353,14 @@ class Server:
         Start, and serve until :meth:`close`, Ctrl-C or SIGTERM; then close gracefully.
 
         For scripts: inside asyncio use ``serve_forever``. A second Ctrl-C ends it at once.
+
+        Raises:
+            OSError: An address is in use or may not be bound.
+            RuntimeError: An asyncio loop is running in this thread.
         """
         reactor = get_reactor() if self._reactor is None else self._reactor
+        if reactor.loop is not None and reactor.loop.is_running():
+            raise RuntimeError("run() inside a running asyncio loop: await serve_forever() instead")
 
         def terminate(number: int, frame: FrameType | None) -> None:
             reactor.call_soon_threadsafe(self.close)
@@ -572,7 +637,7 @@ def serve(
     handler: SessionHandler,
     host: str | Iterable[str] | None = None,
     port: int | None = None,
-    **options: Any,
+    **options: Unpack[ServerOptions],
 ) -> Server:
     """
     Serve each session with a coroutine function; coroutine style.
@@ -585,6 +650,14 @@ def serve(
     Arguments as for :class:`Server`; ``await serve(...)`` starts without a ``with``.
     """
     return Server(handler, host, port, **options)
+
+
+def _check_port(port: int) -> None:
+    if not isinstance(port, int):
+        # From the environment it comes as a str.
+        raise TypeError(f"port is {port!r}, must be an int")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port is {port}, must be 0 to 65535")
 
 
 def _refuse(http: HttpConnection, request: Request, exc: HandshakeError) -> None:

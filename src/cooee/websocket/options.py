@@ -1,0 +1,54 @@
+"""Settings given by name to servers and clients: their types, and an answer to wrong names."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypedDict
+
+from cooee.websocket.connection import Settings
+
+__all__ = ["SettingsOptions", "make_settings", "refuse_options"]
+
+
+class SettingsOptions(TypedDict, total=False):
+    """The arguments of :class:`cooee.websocket.Settings`."""
+
+    max_message_size: int | None
+    close_timeout: float
+    ping_interval: float | None
+    ping_timeout: float | None
+    high_water: int
+    max_buffered: int
+    max_queue: int
+
+
+_NAMES: Final = SettingsOptions.__annotations__.keys()
+
+
+def make_settings(owner: type, options: Mapping[str, Any]) -> Settings:
+    """
+    Return the settings that are given to a class beside its own arguments.
+
+    Raises:
+        TypeError: The class has no such option.
+        ValueError: One is negative.
+    """
+    unknown = options.keys() - _NAMES
+    if unknown:
+        own = inspect.signature(owner).parameters.values()
+        named = [one.name for one in own if one.kind is not one.VAR_KEYWORD]
+        raise refuse_options(owner.__name__, unknown, [*named, *_NAMES])
+    return Settings(**options)
+
+
+def refuse_options(owner: str, unknown: Iterable[str], known: Iterable[str]) -> TypeError:
+    """Return the exception for options that there are not, with those that may be meant."""
+    known = list(known)
+    told = []
+    for name in sorted(unknown):
+        # So far apart are other packages' names: extra_headers, max_size.
+        similar = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        told.append(f"{name!r} (is {similar[0]} meant?)" if similar else repr(name))
+    return TypeError(f"{owner} has no option {', '.join(told)}")
