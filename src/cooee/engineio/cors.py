@@ -53,6 +53,11 @@ class Cors:
         ):
             raise TypeError(f"origin is {allowed!r}, must be of the types of AllowedOrigins")
 
+    @property
+    def constant(self) -> bool:
+        """Whether all answers get the same headers, whoever asks."""
+        return isinstance(self.origin, str) and (self.origin != "*" or not self.credentials)
+
     def apply(self, headers: Headers, request: Request) -> None:
         """Add the headers of an answer."""
         origin = request.headers.get("origin")

@@ -1,3 +1,4 @@
+from cooee.engineio.answers cimport Answers
 from cooee.http.connection cimport HttpConnection
 from cooee.http.request cimport Request
 
@@ -8,7 +9,7 @@ cdef class Polling:
     cdef Request request
     # What a POST is coming from.
     cdef HttpConnection posting
-    cdef object server
+    cdef Answers answers
     cdef int protocol
     cdef bint supports_binary
     cdef bint jsonp

@@ -2,6 +2,7 @@
 The polling transport: each GET waits until there is something to send, each POST brings packets.
 """
 
+from cooee.engineio.answers cimport Answers
 from cooee.engineio.prepared cimport Prepared, check_separator
 from cooee.http.connection cimport HttpConnection
 from cooee.http.request cimport Request
@@ -10,6 +11,7 @@ from cooee.engineio.packet import Packet, PacketType, encode_packet
 from cooee.engineio.payload import encode_payload
 
 cdef tuple TYPES = tuple(PacketType)
+cdef tuple DIGITS = tuple([str(int(kind)) for kind in PacketType])
 cdef object MESSAGE = PacketType.MESSAGE
 
 
@@ -18,15 +20,17 @@ cdef class Polling:
     The waiting poll of one session, if there is one.
 
     Args:
-        server: The :class:`cooee.engineio.Server`, which makes the responses.
+        answers: What makes the responses.
         sid: The session's id.
         protocol: 3 or 4.
         supports_binary: In protocol 3, whether the client takes payloads of bytes.
         jsonp: Whether payloads are wrapped in calls of JavaScript functions.
     """
 
-    def __init__(self, server, str sid, int protocol, bint supports_binary, bint jsonp):
-        self.server = server
+    def __init__(
+        self, Answers answers not None, str sid, int protocol, bint supports_binary, bint jsonp
+    ):
+        self.answers = answers
         self.first = sid
         self.protocol = protocol
         self.supports_binary = supports_binary
@@ -66,10 +70,7 @@ cdef class Polling:
         first = self.first
         self.first = None
         http.on_disconnect = None
-        http.respond(request, self.server.poll_response(
-            request, body, compressible=compress, first=first, jsonp=self.jsonp
-        ))
-        return 0
+        return self.answers.payload(http, request, body, compress, first, self.jsonp)
 
     cdef object encode(self, list packets):
         cdef list parts = []
@@ -80,9 +81,10 @@ cdef class Polling:
                     parts.append((<Prepared> item).payload_part())
                 else:
                     kind, data, _ = item
-                    parts.append(
-                        encode_packet(Packet(TYPES[kind], data), supports_binary=False)
-                    )
+                    if type(data) is str:
+                        parts.append((<str> DIGITS[<int> kind]) + (<str> data))
+                    else:
+                        parts.append(encode_packet(Packet(MESSAGE, data), supports_binary=False))
             return "\x1e".join(parts)
         for item in packets:
             if isinstance(item, Prepared):

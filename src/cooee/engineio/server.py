@@ -24,17 +24,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from cooee.engineio.answers import Answers, is_internet_explorer
 from cooee.engineio.cors import AllowedOrigins, Cors
-from cooee.engineio.errors import TransportError
 from cooee.engineio.handshake import Handshake
-from cooee.engineio.packet import PacketError
 from cooee.engineio.payload import MAX_HTTP_BUFFER_SIZE
 from cooee.engineio.polling import Polling
-from cooee.engineio.replies import Cookie, compress, content_coding, jsonp_reply, read_jsonp
+from cooee.engineio.polls import Polls
+from cooee.engineio.replies import Cookie
 from cooee.engineio.socket import Socket, SocketSettings
 from cooee.engineio.transport import WebSocketTransport
 from cooee.http import HttpConnection, Request, Response
-from cooee.protocol.close import CloseCode
 from cooee.protocol.errors import HandshakeError
 from cooee.protocol.handshake import build_response, check_request
 from cooee.protocol.headers import Headers, has_token
@@ -162,7 +161,6 @@ class Server:
         self._allow_request = allow_request
         self._cors = cors if cors is None or isinstance(cors, Cors) else Cors(origin=cors)
         self._cookie = cookie
-        self._compression_threshold = compression_threshold if http_compression else None
         self._websocket = Settings(
             max_message_size=max_http_buffer_size,
             close_timeout=close_timeout,
@@ -178,6 +176,13 @@ class Server:
         )
         self._events: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
         self._clients: dict[str, Socket] = {}
+        self._answers = Answers(
+            self._headers,
+            constant=self._cors is None or self._cors.constant,
+            listeners=self._events["headers"],
+            compression_threshold=compression_threshold if http_compression else None,
+        )
+        self._polls = Polls(self, self._clients, self._answers)
         # WebSockets of any state, those of sessions that are over included.
         self._websockets: set[WebSocketTransport] = set()
         self._closing = False
@@ -258,6 +263,8 @@ class Server:
             http.respond(request, Response(204, None, headers))
             return
         upgrade = request.is_upgrade and has_token(request.upgrade, "websocket")
+        if not upgrade and self._polls.take(http, request):
+            return
         error = self._verify(request, upgrade)
         if error is not None:
             self._refuse(http, error, upgrade)
@@ -354,11 +361,8 @@ class Server:
             self._switch(http, request, self._clients.get(sid) if sid else None, bool(sid))
         elif not sid:
             self._open_polling(http, request)
-        elif request.method == "GET":
-            self._clients[sid].poll(http, request)
-        elif request.method == "POST":
-            self._post(http, request, self._clients[sid])
         else:
+            # A session takes GET and POST, which have been taken.
             self.reject(http, request)
 
     def reject(self, http: HttpConnection, request: Request, status: int = 400) -> None:
@@ -374,74 +378,10 @@ class Server:
         query = request.query
         protocol = _protocol(request)
         socket = self._new_socket(http, request, protocol)
-        polling = Polling(self, socket.sid, protocol, not query.get("b64"), "j" in query)
+        polling = Polling(self._answers, socket.sid, protocol, not query.get("b64"), "j" in query)
         self._clients[socket.sid] = socket
         socket.open_polling(polling, http, self._upgrades)
         self._connected(socket)
-
-    def _post(self, http: HttpConnection, request: Request, socket: Socket) -> None:
-        if not socket.announce_post(http):
-            self.reject(http, request)
-            return
-        body: bytes | str = request.body
-        binary = request.headers.get("content-type") == "application/octet-stream"
-        if binary and socket.protocol == 4:
-            socket.fail(TransportError("binary payload, which protocol 4 does not have"))
-            self.reject(http, request)
-            return
-        if len(body) > self.max_http_buffer_size:
-            # As in Node, the session lives on.
-            self.reject(http, request, 413)
-            return
-        if socket.is_jsonp:
-            payload = read_jsonp(request.body)
-            if payload is None:
-                self._reply(http, request)
-                return
-            body = payload.encode()
-        error = socket.post(body, binary=binary, max_http_buffer_size=self.max_http_buffer_size)
-        if error is None:
-            self._reply(http, request)
-        elif isinstance(error, PacketError) and error.code == CloseCode.MESSAGE_TOO_BIG:
-            self.reject(http, request, 413)
-        else:
-            self.reject(http, request)
-
-    def _reply(self, http: HttpConnection, request: Request) -> None:
-        # Not text/plain, which some browsers offered to save.
-        http.respond(request, Response(200, b"ok", self._headers(request, "text/html")))
-
-    def poll_response(
-        self,
-        request: Request,
-        payload: str | bytes,
-        *,
-        compressible: bool,
-        first: str | None,
-        jsonp: bool,
-    ) -> Response:
-        """
-        Return the answer to a poll (called by the transport).
-
-        Args:
-            compressible: Whether a packet in it may be compressed.
-            first: The session's id in the answer to the handshake, else None.
-        """
-        if isinstance(payload, str):
-            if jsonp:
-                payload = jsonp_reply(payload, request.query.get("j", ""))
-            body = payload.encode()
-            headers = self._headers(request, "text/plain; charset=UTF-8", first)
-        else:
-            body = payload
-            headers = self._headers(request, "application/octet-stream", first)
-        threshold = self._compression_threshold
-        if compressible and threshold is not None and len(body) >= threshold:
-            coding = content_coding(request.headers.get_combined("accept-encoding"))
-            if coding is not None:
-                headers["Content-Encoding"] = coding
-                body = compress(body, coding)
-        return Response(200, body, headers)
 
     def _headers(self, request: Request, content_type: str, first: str | None = None) -> Headers:
         headers = Headers({"Content-Type": content_type, "Cache-Control": "no-store"})
@@ -449,9 +389,7 @@ class Server:
             headers["Set-Cookie"] = self._cookie.serialize(first)
         if self._cors is not None:
             self._cors.apply(headers, request)
-        agent = request.headers.get("user-agent")
-        if agent is not None and (";MSIE" in agent or "Trident/" in agent):
-            # Internet Explorer takes some payloads for an attack on the page.
+        if is_internet_explorer(request):
             headers["X-XSS-Protection"] = "0"
         if first is not None:
             self._emit("initial_headers", headers, request)
