@@ -1,6 +1,6 @@
-from cooee.socketio.acks cimport AckTable
+from cooee.socketio.multiplexer cimport Channel
 from cooee.socketio.packet cimport Packet
-from cooee.socketio.socket_events cimport SocketEvents
+from cooee.socketio.retries cimport Retries
 from cooee.websocket.outcome cimport Outcome
 
 
@@ -11,27 +11,19 @@ cdef class ClientAck:
     cdef bint sent
 
 
-cdef class ClientSocket(SocketEvents):
-    cdef readonly object manager
-    cdef readonly str namespace
+cdef class ClientSocket(Channel):
     cdef public object auth
-    cdef public object retries
     cdef public object ack_timeout
     # None while it is not connected.
     cdef readonly str id
-    cdef readonly bint active
-    cdef readonly bint connected
     cdef readonly bint recovered
     # Volatile events that were not sent.
     cdef readonly Py_ssize_t dropped
-    cdef AckTable acks
-    cdef long long next_id
     # Packets for when it is connected; (args, size) of events that came before it was.
     cdef list send_buffer
     cdef list receive_buffer
     cdef Py_ssize_t received_size
-    # With `retries`: events that go out one after another.
-    cdef object queue
+    cdef Retries queue
     # By which the server knows it again: its private id, and the last event that it has had.
     cdef str pid
     cdef str last_offset
@@ -41,13 +33,9 @@ cdef class ClientSocket(SocketEvents):
     cdef Outcome joining
     cdef object failure
 
-    cpdef int got_packet(self, Packet packet, Py_ssize_t size) except -1
     cdef object send_event(
         self, tuple args, int kind, object callback, bint volatile_, object timeout
     )
-    cdef object transmit(self, Packet packet)
-    cdef int enqueue(self, tuple args, int kind, object callback, object timeout) except -1
-    cdef int drain_queue(self, bint force) except -1
     cdef int got_connect(self, object data) except -1
     cdef int got_event(self, list args, Py_ssize_t size) except -1
     cdef int refused(self, object exc) except -1

@@ -17,9 +17,9 @@ server disconnects it. What is emitted meanwhile waits.
 
 import inspect
 import logging
-from collections import deque
 
 from cooee.socketio.acks cimport AWAITED, PLAIN, TIMED, AckTable, Pending, check_callback
+from cooee.socketio.multiplexer cimport Channel
 from cooee.socketio.packet cimport (
     ACK,
     CONNECT,
@@ -27,27 +27,21 @@ from cooee.socketio.packet cimport (
     DISCONNECT,
     EVENT,
     Packet,
+    is_event_name,
     make_packet,
 )
-from cooee.socketio.socket_events cimport EVENT_OVERHEAD, SocketEvents, event_name
+from cooee.socketio.retries cimport NO_ACK, Retries
+from cooee.socketio.socket_events cimport EVENT_OVERHEAD, event_name
 from cooee.websocket.outcome cimport DONE, Outcome
 
-from cooee.socketio.acks import report
 from cooee.socketio.broadcast import check_event
 from cooee.socketio.emit_operator import EmitOperator
 from cooee.socketio.errors import ConnectError, Disconnected, LimitExceeded
-
-cdef extern from "Python.h":
-    bint PyCoro_CheckExact(object value)
 
 logger = logging.getLogger("cooee.socketio")
 
 # Events that are ours alone, and their keys: no peer can name a tuple.
 cdef dict LOCAL = {name: (name,) for name in ("connect", "connect_error", "disconnect")}
-
-cdef enum:
-    # An acknowledgement that nobody waits for.
-    NO_ACK = -1
 
 
 cdef class ClientAck:
@@ -82,46 +76,7 @@ cdef class Acks(AckTable):
         AckTable.timed_out(self, id)
 
 
-cdef class QueuedEvent:
-    """With `retries`: an event that waits for its turn or its acknowledgement."""
-
-    cdef ClientSocket socket
-    cdef tuple args
-    cdef int kind
-    cdef object callback
-    cdef object timeout
-    cdef Py_ssize_t tries
-    cdef bint pending
-
-    def __call__(self, error, *args):
-        """One attempt is over."""
-        cdef ClientSocket socket = self.socket
-        if not socket.queue or socket.queue[0] is not self:
-            return
-        self.pending = False
-        if error is None or self.tries > socket.retries:
-            socket.queue.popleft()
-            self.settle(error, args)
-        socket.drain_queue(False)
-
-    cdef int settle(self, object error, tuple args) except -1:
-        if self.kind == AWAITED:
-            answer = None
-            if error is None and args:
-                answer = args[0] if len(args) == 1 else list(args)
-            (<Outcome> self.callback).finish(answer, error)
-            self.socket.reactor.woke_tasks = True
-        elif self.kind != NO_ACK:
-            try:
-                result = self.callback(error, *args)
-                if result is not None and PyCoro_CheckExact(result):
-                    self.socket.reactor.spawn(result).add_done_callback(report)
-            except Exception:
-                logger.exception("exception in the callback of an acknowledgement")
-        return 0
-
-
-cdef class ClientSocket(SocketEvents):
+cdef class ClientSocket(Channel):
     """
     A namespace of a server, as its client has it; made by :func:`connect` or
     :meth:`Manager.socket`.
@@ -176,7 +131,7 @@ cdef class ClientSocket(SocketEvents):
         self.ack_timeout = manager.ack_timeout if ack_timeout is None else ack_timeout
         self.send_buffer = []
         self.receive_buffer = []
-        self.queue = deque()
+        self.queue = Retries.__new__(Retries, self)
         self.acks = Acks(manager.reactor, manager.max_acks)
         (<Acks> self.acks).socket = self
 
@@ -365,14 +320,14 @@ cdef class ClientSocket(SocketEvents):
     ):
         cdef Packet packet
         cdef object id = None
-        check_event(args)
+        if not args or type(args[0]) is not str or not is_event_name(args[0]):
+            # Says what is wrong, if anything is.
+            check_event(args)
         if self.retries and not volatile_:
-            self.enqueue(args, kind, callback, timeout)
+            self.queue.add(args, kind, callback, timeout)
             return DONE
         if kind != NO_ACK:
-            id = self.next_id
-            self.next_id += 1
-            self.acks.expect(id, kind, callback, timeout)
+            id = self.expect(kind, callback, timeout)
         if volatile_ and not (self.connected and self.manager.writable):
             # Its acknowledgement is waited for all the same, as with the reference.
             self.dropped += 1
@@ -388,12 +343,6 @@ cdef class ClientSocket(SocketEvents):
                 self.acks.forget(id)
             raise
 
-    cdef object transmit(self, Packet packet):
-        if packet.kind == EVENT and self.any_outgoing is not None:
-            self.notify_outgoing(packet.data)
-        waits = self.manager.write(packet)
-        return DONE if waits is None else waits
-
     def withdraw(self, id):
         """Do not send an event any more that waits for a connection (called by its ack's timer)."""
         cdef Packet packet
@@ -402,40 +351,6 @@ cdef class ClientSocket(SocketEvents):
             if packet.id == id:
                 del self.send_buffer[index]
                 break
-
-    # Retries
-
-    cdef int enqueue(self, tuple args, int kind, object callback, object timeout) except -1:
-        cdef QueuedEvent event = QueuedEvent.__new__(QueuedEvent)
-        event.socket = self
-        event.args = args
-        event.kind = kind
-        event.callback = callback
-        event.timeout = timeout
-        self.queue.append(event)
-        return self.drain_queue(False)
-
-    cdef int drain_queue(self, bint force) except -1:
-        """Send the first of the queue, unless it waits for its acknowledgement."""
-        cdef QueuedEvent event
-        while self.connected and self.queue:
-            event = self.queue[0]
-            if event.pending and not force:
-                return 0
-            event.pending = True
-            event.tries += 1
-            id = self.next_id
-            self.next_id += 1
-            self.acks.expect(id, TIMED, event, event.timeout)
-            try:
-                self.transmit(make_packet(EVENT, self.namespace, id, event.args))
-                return 0
-            except Exception as exc:
-                self.acks.forget(id)
-                logger.exception("the event %r cannot be sent", event.args[0])
-                self.queue.popleft()
-                event.settle(exc, ())
-        return 0
 
     # From the manager
 
@@ -495,8 +410,7 @@ cdef class ClientSocket(SocketEvents):
         if not self.connected:
             self.settle_joining(exc)
 
-    cpdef int got_packet(self, Packet packet, Py_ssize_t size) except -1:
-        """A packet for this namespace (called by the manager)."""
+    cdef int got_packet(self, Packet packet, Py_ssize_t size) except -1:
         cdef list args
         cdef ClientAck ack
         if packet.kind == EVENT:
@@ -560,7 +474,7 @@ cdef class ClientSocket(SocketEvents):
                 self.send_buffer[:0] = buffered[index:]
                 return 0
             self.transmit_buffered(packet)
-        self.drain_queue(True)
+        self.queue.drain(True)
         if self.connected:
             self.settle_joining(None)
             self.tell(["connect"])

@@ -19,8 +19,6 @@ from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
 
 from cooee.engineio.client import Client as Engine
-from cooee.engineio.client import ClientReceiver
-from cooee.engineio.packet import PacketError
 from cooee.protocol.headers import Headers
 from cooee.protocol.urls import URL, parse_url
 from cooee.reactor import Reactor, Timer, get_reactor
@@ -29,7 +27,7 @@ from cooee.socketio.backoff import Backoff
 from cooee.socketio.client_socket import ClientSocket
 from cooee.socketio.emitter import Emitter
 from cooee.socketio.errors import Disconnected
-from cooee.socketio.packet import Packet
+from cooee.socketio.multiplexer import Multiplexer, PacketReceiver
 from cooee.websocket.outcome import Outcome
 
 __all__ = ["Manager", "connect"]
@@ -41,7 +39,7 @@ _DONE: Final[Outcome[None]] = Outcome()
 _DONE.set_result(None)
 
 
-class Manager(Emitter):
+class Manager(Multiplexer, Emitter):
     """
     A connection to a Socket.IO server, which comes back when it is lost.
 
@@ -126,7 +124,6 @@ class Manager(Emitter):
             raise TypeError(f"options unknown: {', '.join(sorted(unknown))}")
         self.url = parse_url(str(url))
         self.ready_state: Literal["closed", "opening", "open"] = "closed"
-        self.engine: Engine | None = None
         self.reactor = get_reactor() if reactor is None else reactor
         self.auto_connect = auto_connect
         self.auth = auth
@@ -141,11 +138,7 @@ class Manager(Emitter):
         self._backoff = Backoff(reconnection_delay, reconnection_delay_max, randomization_factor)
         self._remember_upgrade = remember_upgrade
         self._options = {"path": path if path.endswith("/") else f"{path}/", **options}
-        self._encoder = parser.Encoder()
-        self._decoder = parser.Decoder()
-        # Ours writes Engine.IO's packet type too, and reads from behind it.
-        self._prefix = "4" if parser is default_parser else None
-        self._sockets: dict[str, ClientSocket] = {}
+        self._use_parser(parser.Encoder(), parser.Decoder())
         self._link: _Link | None = None
         self._timer: Timer | None = None
         self._reconnecting = False
@@ -288,7 +281,7 @@ class Manager(Emitter):
             self._link.manager = None
             self._link = None
         self._cancel_timer()
-        self._decoder.destroy()
+        self._forget_partial()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -346,16 +339,6 @@ class Manager(Emitter):
         if self.ready_state == "open":
             socket.transport_opened()
 
-    def write(self, packet: Packet) -> Outcome[None] | None:
-        """Send a packet (called by sockets); what is returned may be awaited."""
-        engine = self.engine
-        assert engine is not None
-        data, attachments = self._encoder.encode(packet)
-        waits = engine.send(data)
-        for attachment in attachments:
-            waits = engine.send(attachment)
-        return waits
-
     def give_up(self, exc: Exception) -> None:
         """End the connection, which breaks a limit (called by sockets)."""
         self._fire("error", exc)
@@ -368,21 +351,9 @@ class Manager(Emitter):
 
     # From the engine
 
-    def received(self, data: str | bytes, skip: int) -> None:
-        """A message of Engine.IO's (called by its link)."""
-        try:
-            if self._prefix is not None:
-                packet = self._decoder.add(data, skip)
-            else:
-                packet = self._decoder.add(data[skip:] if skip else data)
-        except PacketError as exc:
-            logger.info("%r: %s", self, exc)
-            self._closed("parse error", exc)
-            return
-        if packet is not None:
-            socket = self._sockets.get(packet.namespace)
-            if socket is not None and socket.active:
-                socket.got_packet(packet, len(data))
+    def _malformed(self, exc: Exception) -> None:
+        logger.info("%r: %s", self, exc)
+        self._closed("parse error", exc)
 
     def lost(self, link: _Link, reason: str, description: Exception | None) -> None:
         """The connection is over, or did not come about (called by its link)."""
@@ -396,20 +367,16 @@ class Manager(Emitter):
             self._closed(reason, description)
 
 
-class _Link(ClientReceiver):
+class _Link(PacketReceiver):
     """Between one engine and the manager, until the manager cuts it."""
 
     def __init__(self, manager: Manager, done: Callable[[Exception | None], None] | None) -> None:
-        self.manager: Manager | None = manager
+        self.manager = manager
         self.done = done
 
     def opened(self) -> None:
         if self.manager is not None:
             self.manager._opened(self)
-
-    def received(self, data: str | bytes, skip: int) -> None:
-        if self.manager is not None:
-            self.manager.received(data, skip)
 
     def pinged(self) -> None:
         if self.manager is not None:
