@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType, TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, Unpack
 from urllib.parse import parse_qsl
 
+from cooee.engineio.cors import AllowedOrigins, Cors
+from cooee.engineio.replies import Cookie
+from cooee.engineio.server import AllowRequest, Transport
 from cooee.engineio.server import Server as EngineServer
 from cooee.engineio.socket import Socket as Engine
 from cooee.http import Request, Response
@@ -39,7 +42,9 @@ from cooee.socketio.namespace import (
 )
 from cooee.socketio.raw import RawMember
 from cooee.socketio.socket import Socket
+from cooee.websocket.options import refuse_options
 from cooee.websocket.outcome import Outcome
+from cooee.websocket.server import PortOptions
 from cooee.websocket.server import Server as WebServer
 from cooee.websocket.session import Session
 
@@ -51,6 +56,23 @@ NamespaceMatcher: TypeAlias = Callable[[str, dict[str, Any]], bool | Awaitable[b
 
 _ENGINE_OPTIONS: Final = frozenset(inspect.signature(EngineServer.__init__).parameters) - {"self"}
 _CONTROL: Final = re.compile("[\x00-\x1f]")
+
+
+class ServerOptions(PortOptions, total=False):
+    """The arguments of :class:`Server` that are those of the servers it is made of."""
+
+    host: str | Iterable[str] | None
+    upgrade_timeout: float
+    max_http_buffer_size: int
+    transports: Sequence[Transport]
+    allow_upgrades: bool
+    allow_eio3: bool
+    allow_request: AllowRequest | None
+    cors: Cors | AllowedOrigins | None
+    cookie: Cookie | None
+    http_compression: bool
+    compression_threshold: int
+    initial_packet: str | bytes | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,8 +150,12 @@ class Server:
         cleanup_empty_child_namespaces: bool = True,
         ordered: bool = True,
         limits: Limits | None = None,
-        **options: Any,
+        **options: Unpack[ServerOptions],
     ) -> None:
+        unknown = options.keys() - ServerOptions.__annotations__.keys()
+        if unknown:
+            own = inspect.signature(Server).parameters.keys() - {"options"}
+            raise refuse_options("Server", unknown, [*own, *ServerOptions.__annotations__])
         recovery = Recovery() if connection_state_recovery is True else connection_state_recovery
         self._recovery = recovery or None
         self._path = path if path.endswith("/") else f"{path}/"
@@ -138,18 +164,19 @@ class Server:
         self._cleanup = cleanup_empty_child_namespaces
         self.ordered = ordered
         self.limits = limits or Limits()
-        engine = {name: options.pop(name) for name in _ENGINE_OPTIONS & options.keys()}
+        web: dict[str, Any] = {**options}
+        engine = {name: web.pop(name) for name in _ENGINE_OPTIONS & web.keys()}
         self.engine = EngineServer(**engine)
         self.engine.on("connection", self.connect)
         self.high_water: int = engine.get("high_water", 64 * 1024)
         self._web: WebServer | None = None
         self._own = False
-        if port is not None or options.get("unix") is not None or options.get("sock") is not None:
-            self._web = WebServer(port=port, **{"process_request": _not_found} | options)
+        if port is not None or web.get("unix") is not None or web.get("sock") is not None:
+            self._web = WebServer(port=port, **{"process_request": _not_found} | web)
             self._web.mount(self._path, _Mount(self))
             self._own = True
-        elif options:
-            raise TypeError(f"options of no effect without a port: {', '.join(sorted(options))}")
+        elif web:
+            raise TypeError(f"options of no effect without a port: {', '.join(sorted(web))}")
         if adapter is not None:
             self._adapter_factory = adapter
         elif self._recovery is not None:
@@ -411,7 +438,9 @@ class Server:
 
     def _owned(self) -> WebServer:
         if self._web is None or not self._own:
-            raise RuntimeError("no port of its own: start the server that it is attached to")
+            raise RuntimeError(
+                "no port of its own: give Server() one, or start the server that it is attached to"
+            )
         return self._web
 
     def start(self) -> Self:

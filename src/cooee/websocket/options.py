@@ -48,7 +48,9 @@ def refuse_options(owner: str, unknown: Iterable[str], known: Iterable[str]) -> 
     known = list(known)
     told = []
     for name in sorted(unknown):
-        # So far apart are other packages' names: extra_headers, max_size.
-        similar = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        # Other packages' names differ by whole words: additional_headers, cors_allowed_origins.
+        similar = [one for one in known if name.startswith(f"{one}_")]
+        similar += difflib.get_close_matches(name, known, n=1)
+        similar += [one for one in known if f"_{one}_" in f"_{name}_" or f"_{name}_" in f"_{one}_"]
         told.append(f"{name!r} (is {similar[0]} meant?)" if similar else repr(name))
     return TypeError(f"{owner} has no option {', '.join(told)}")

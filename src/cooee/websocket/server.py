@@ -68,8 +68,8 @@ OnLife = TypeVar("OnLife", bound=Callable[[], object])
 EVENTS = ("connection", "listening", "close")
 
 
-class ServerOptions(SettingsOptions, total=False):
-    """The arguments of :class:`Server` that are given by name, but for those of :func:`serve`."""
+class PortOptions(SettingsOptions, total=False):
+    """The arguments of :class:`Server` by name that a Socket.IO server with a port takes too."""
 
     unix: str | os.PathLike[str] | None
     sock: socket.socket | None
@@ -79,11 +79,16 @@ class ServerOptions(SettingsOptions, total=False):
     subprotocols: Subprotocols | None
     headers: HeadersLike | None
     server_header: str | None
-    limits: HttpLimits | None
     handshake_timeout: float | None
     reuse_port: bool
     backlog: int
     busy_poll: float
+
+
+class ServerOptions(PortOptions, total=False):
+    """The arguments of :class:`Server` that are given by name."""
+
+    limits: HttpLimits | None
 
 
 class Server:
