@@ -190,7 +190,7 @@ cdef class Socket(Member):
         Args:
             event: A string other than ``connect``, ``connect_error``, ``disconnect``,
                 ``disconnecting``, ``newListener`` and ``removeListener``.
-            args: What JSON has, besides bytes-like objects; see :class:`cooee.socketio.Encoder`.
+            args: What JSON has, besides bytes-like objects; see :mod:`cooee.socketio.parser`.
             ack: Called with the arguments of the acknowledgement; see also :meth:`timeout`. It may
                 be a coroutine function.
 
