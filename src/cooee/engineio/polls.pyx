@@ -79,9 +79,7 @@ cdef class Polls:
             if payload is None:
                 return self.answers.ok(http, request)
             body = payload.encode()
-        error = session.post(
-            body, binary=binary, max_http_buffer_size=self.server.max_http_buffer_size
-        )
+        error = session.post(body, binary, self.server.max_http_buffer_size)
         if error is None:
             return self.answers.ok(http, request)
         if isinstance(error, PacketError) and error.code == MESSAGE_TOO_BIG:

@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t
 from cooee.engineio.polling cimport Polling
 from cooee.engineio.prepared cimport Prepared
 from cooee.engineio.transport cimport TransportOwner, WebSocketTransport
+from cooee.http.connection cimport HttpConnection
 from cooee.http.request cimport Request
 from cooee.reactor.core cimport Reactor
 from cooee.reactor.timers cimport Timer
@@ -104,4 +105,13 @@ cdef class Socket(TransportOwner):
     cdef int drop_candidate(self) except -1
     cdef int close_transport(self, bint discard) except -1
     cdef int end(self, str reason, object description) except -1
+    # What Polls and the server call for requests.
+    cdef int poll(self, HttpConnection http, Request request) except -1
+    cpdef bint announce_post(self, HttpConnection http) except -1
+    cdef object post(self, bytes body, bint binary, object max_http_buffer_size)
+    cpdef bint expire(self) except -1
+
+    cdef int unpack(self, str payload) except -1
+    cdef bint from_post(self, int kind, object data) except -1
+    cdef int got_text(self, str packet) except -1
     cdef int set_heartbeat(self, double delay) except -1

@@ -26,10 +26,14 @@ from cooee.websocket.outcome cimport DONE, Outcome
 
 from cooee.engineio.errors import TransportError
 from cooee.engineio.packet import PacketError, decode_packet
-from cooee.engineio.payload import decode_payload
+from cooee.engineio.payload import MAX_PACKETS, decode_payload
+from cooee.protocol.close import CloseCode
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+    Py_ssize_t PyUnicode_FindChar(
+        object text, Py_UCS4 character, Py_ssize_t start, Py_ssize_t end, int direction
+    ) except -2
 
 logger = logging.getLogger("cooee.engineio")
 
@@ -44,12 +48,16 @@ cdef enum:
     NOOP = 6
     DIGIT_3 = c"3"
     DIGIT_4 = c"4"
+    # Between the packets of a protocol 4 payload.
+    SEPARATOR = 0x1e
 
 # Socket.closing: for the queue to be sent, and then for a poll to carry the CLOSE packet.
 cdef enum:
     NOT_CLOSING = 0
     AFTER_QUEUE = 1
     WITH_POLL = 2
+
+cdef Py_ssize_t MOST_PACKETS = MAX_PACKETS
 
 cdef tuple STATES = ("opening", "open", "closing", "closed")
 
@@ -61,6 +69,19 @@ cdef double CLOSE_TIMEOUT = 30.0
 # made up for, so that the two time limits add up to the millisecond.
 cdef double LATE = 1.0
 cdef double TICK = 0.005
+
+
+cdef inline bint is_text(str packet) noexcept:
+    """Whether it is a MESSAGE with text."""
+    return len(packet) > 0 and packet[0] == u"4"
+
+
+cdef str as_text(bytes body):
+    """A body that is UTF-8, or None."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 cdef class Receiver:
@@ -418,18 +439,24 @@ cdef class Socket(TransportOwner):
         # Any other has no meaning here, and is ignored as in Node.
         return 0
 
+    cdef int got_text(self, str packet) except -1:
+        """As received(), for a message of text that begins at ``packet[1]``."""
+        if self.state != OPEN:
+            return 0
+        if self.awaiting_pong and not self.extended:
+            self.extend()
+        if self.receiver is not None:
+            self.receiver.on_text(packet)
+        return 0
+
     cdef int from_websocket(self, WebSocketTransport transport, object data) except -1:
         if transport is self.candidate:
             return self.probe(data)
         if self.state != OPEN:
             return 0
         # Nearly all are messages of text.
-        if type(data) is str and data and (<str> data)[0] == u"4":
-            if self.awaiting_pong and not self.extended:
-                self.extend()
-            if self.receiver is not None:
-                self.receiver.on_text(<str> data)
-            return 0
+        if type(data) is str and is_text(<str> data):
+            return self.got_text(<str> data)
         if type(data) is bytes and self.protocol == 4:
             return self.received(MESSAGE, data)
         try:
@@ -453,20 +480,20 @@ cdef class Socket(TransportOwner):
             return self.drained()
         return 0
 
-    def poll(self, HttpConnection http not None, Request request not None):
+    cdef int poll(self, HttpConnection http, Request request) except -1:
         """A GET: the client waits for packets."""
         if self.polling.http is not None:
             self.end("transport error", TransportError("two polls at once"))
             self.server.reject(http, request)
-            return
+            return 0
         if http.disconnected:
-            self.end("transport error", TransportError("poll given up by the client"))
-            return
+            return self.end("transport error", TransportError("poll given up by the client"))
         self.polling.wait(http, request, self.poll_given_up)
         self.flush()
         if self.closing == WITH_POLL and self.polling.http is not None:
             self.polling.answer([(NOOP, "", False), (CLOSE, "", False)])
             self.end("forced close", None)
+        return 0
 
     def poll_given_up(self, http, request):
         """The client has gone away while its poll waited."""
@@ -475,7 +502,7 @@ cdef class Socket(TransportOwner):
             self.polling.drop()
             self.end("transport error", TransportError("poll given up by the client"))
 
-    def announce_post(self, HttpConnection http not None):
+    cpdef bint announce_post(self, HttpConnection http) except -1:
         """
         A POST comes, or has come; with another one under way it ends the session.
 
@@ -489,7 +516,7 @@ cdef class Socket(TransportOwner):
         self.end("transport error", TransportError("two POSTs at once"))
         return False
 
-    def post(self, body, *, bint binary, max_http_buffer_size):
+    cdef object post(self, bytes body, bint binary, object max_http_buffer_size):
         """
         A POST: the client brings packets.
 
@@ -497,19 +524,21 @@ cdef class Socket(TransportOwner):
             None, or the error with which the session has ended: the body was malformed, or had a
             packet that the client must not send.
         """
+        cdef str payload = None
         try:
-            for kind, data in decode_payload(
-                body,
-                protocol=self.protocol,
-                binary=binary,
-                max_http_buffer_size=max_http_buffer_size,
-            ):
-                if kind == CLOSE:
-                    if self.polling is not None and self.polling.http is not None:
-                        self.polling.answer([(NOOP, "", False)])
-                    self.end("transport close", None)
-                    break
-                self.received(kind, data)
+            if self.protocol == 4 and not binary and len(body) <= max_http_buffer_size:
+                payload = as_text(body)
+            if payload is not None:
+                self.unpack(payload)
+            else:
+                for kind, data in decode_payload(
+                    body,
+                    protocol=self.protocol,
+                    binary=binary,
+                    max_http_buffer_size=max_http_buffer_size,
+                ):
+                    if self.from_post(kind, data):
+                        break
         except PacketError as exc:
             self.end("parse error", exc)
             return exc
@@ -518,6 +547,41 @@ cdef class Socket(TransportOwner):
             self.end("transport error", exc)
             return exc
         return None
+
+    cdef int unpack(self, str payload) except -1:
+        """
+        Take the packets of a protocol 4 payload, of which nearly all are messages of text.
+
+        They are those of decode_payload(), which makes a Packet of each; so are the errors.
+        """
+        cdef Py_ssize_t size = len(payload), start = 0, end, count
+        cdef str packet
+        for count in range(MOST_PACKETS + 1):
+            end = PyUnicode_FindChar(payload, SEPARATOR, start, size, 1)
+            packet = payload[start:size if end < 0 else end]
+            kind, data = (MESSAGE, None) if is_text(packet) else decode_packet(packet)
+            if count == MOST_PACKETS:
+                raise PacketError(
+                    CloseCode.MESSAGE_TOO_BIG, f"payload of more than {MOST_PACKETS} packets"
+                )
+            if data is None:
+                self.got_text(packet)
+            elif self.from_post(kind, data):
+                return 0
+            if end < 0:
+                return 0
+            start = end + 1
+        return 0
+
+    cdef bint from_post(self, int kind, object data) except -1:
+        """A packet from a POST; whether it was the last that counts."""
+        if kind != CLOSE:
+            self.received(kind, data)
+            return False
+        if self.polling is not None and self.polling.http is not None:
+            self.polling.answer([(NOOP, "", False)])
+        self.end("transport close", None)
+        return True
 
     def fail(self, description):
         """The client has used the polling transport against the rules."""
@@ -550,7 +614,7 @@ cdef class Socket(TransportOwner):
         else:
             self.end("ping timeout", None)
 
-    def expire(self):
+    cpdef bint expire(self) except -1:
         """
         End the session if its time is up; return whether that was so.
 
