@@ -51,6 +51,17 @@ def test_serves_any_origin(origin: str | None) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("offered", [None, ["chat"], ["chat", "soap"]])
+def test_serves_any_subprotocol(offered: list[Any] | None) -> None:
+    async def main() -> None:
+        async with echoing() as server:
+            async with connect(server.url, subprotocols=offered) as peer:
+                assert peer.subprotocol == (offered[0] if offered else None)
+                await round_trip(peer, "HelloWorld")
+
+    run(main)
+
+
 def test_echoes_each_message_as_the_type_it_came_in() -> None:
     async def main() -> None:
         async with echoing() as server, connect(server.url) as peer:

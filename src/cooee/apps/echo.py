@@ -26,8 +26,9 @@ class EchoServer(Server):
     """
     A WebSocket server that sends every message back, as the type it came in.
 
-    It serves any path and any origin. A peer that takes its echoes too slowly is not read from
-    until it has taken all: at most `high_water` bytes and one message wait for it.
+    It serves any path, any origin and any subprotocol, the first that is offered. A peer that takes
+    its echoes too slowly is not read from until it has taken all: at most `high_water` bytes and
+    one message wait for it.
 
     Args:
         host: Name or address to listen on, or several; None, the default, for all interfaces.
@@ -51,6 +52,7 @@ class EchoServer(Server):
         **options: Any,
     ) -> None:
         options.setdefault("origins", "*")
+        options.setdefault("subprotocols", _first)
         # Reading pauses long before; an echo that is allowed must not count as a slow peer's.
         largest = sys.maxsize if max_message_size is None else high_water + 2 * max_message_size
         options.setdefault("max_buffered", max(DEFAULT_MAX_BUFFERED, largest))
@@ -94,6 +96,11 @@ class EchoServer(Server):
         if any(address[0] in WILDCARDS for address in addresses):
             return f"WebSocket echo on {where}: all interfaces, so other machines can reach it"
         return f"WebSocket echo on {where}"
+
+
+def _first(request: Request, offered: list[str]) -> str | None:
+    # Browsers and Node's ws fail a connection when none of those that they offer is chosen.
+    return offered[0] if offered else None
 
 
 def _echo(session: Session, high_water: int) -> Callable[[str | bytes], None]:

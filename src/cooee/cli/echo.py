@@ -43,7 +43,7 @@ def echo(
     """
     Send back what clients send: raw WebSocket messages, and the Socket.IO event your_echo.
 
-    Any path, any origin. The Socket.IO port echoes raw WebSocket messages too.
+    Any path, origin and subprotocol. The Socket.IO port echoes raw WebSocket messages too.
     """
     logging.basicConfig(format="%(name)s: %(message)s")
     server = EchoServer(host, port, max_message_size=max_message_size, verbose=verbose)
