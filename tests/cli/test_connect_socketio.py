@@ -101,6 +101,16 @@ def test_knows_the_echo_server() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(("transport", "code"), [("websocket", 109), ("polling", 106)])
+def test_says_why_the_server_hangs_up(server: Service, transport: str, code: int) -> None:
+    # More than the server takes, and than leaves at once.
+    line = "x" * 12_000_000
+    done = run(*COOEE, "connect", server.url, "-e", "echo", "-t", transport, input=f"{line}\n")
+    (closed,) = remarks(done.stderr)
+    assert closed.startswith("closed: transport ")
+    assert done.returncode == code
+
+
 def test_waits_for_events_after_the_last_line(server: Service) -> None:
     # Nothing tells when the echo has come but its coming, which the time limit must outlast.
     done = run(*COOEE, "connect", server.url, "-e", "echo", "--wait", "5", input="/emit kick")

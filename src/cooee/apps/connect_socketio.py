@@ -90,7 +90,8 @@ class SocketConversation(Conversation):
         ack_timeout: Seconds to wait for acknowledgements, 10.
     """
 
-    gone = (Disconnected, ConnectError, TransportError)
+    # Waiting for what was emitted to leave ends with what the WebSocket beneath ended with.
+    gone = (ConnectionClosed, Disconnected, ConnectError, TransportError)
 
     def __init__(
         self,
