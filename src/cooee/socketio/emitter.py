@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 from cooee.reactor import get_reactor
 
-__all__ = ["Emitter", "Handler", "spawn"]
+__all__ = ["AnyHandler", "Emitter", "Handler", "spawn"]
 
 logger = logging.getLogger("cooee.socketio")
 
 Handler: TypeAlias = Callable[..., Any]
+AnyHandler = TypeVar("AnyHandler", bound=Handler)
 
 
 class Emitter:
@@ -26,11 +27,19 @@ class Emitter:
     def __init__(self) -> None:
         self._handlers: dict[str, list[tuple[Handler, bool]]] = {}
 
-    def on(self, event: str, handler: Handler | None = None) -> Handler:
+    @overload
+    def on(self, event: str, handler: AnyHandler) -> AnyHandler: ...
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[AnyHandler], AnyHandler]: ...
+    def on(self, event: str, handler: Handler | None = None) -> Any:
         """Register a handler; without one, return a decorator."""
         return self._register(event, handler, False)
 
-    def once(self, event: str, handler: Handler | None = None) -> Handler:
+    @overload
+    def once(self, event: str, handler: AnyHandler) -> AnyHandler: ...
+    @overload
+    def once(self, event: str, handler: None = None) -> Callable[[AnyHandler], AnyHandler]: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
         """As :meth:`on`, for the first occurrence only."""
         return self._register(event, handler, True)
 

@@ -8,14 +8,14 @@ import logging
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cooee.socketio.acks import settle_outcome
 from cooee.socketio.adapters.base import Adapter, BroadcastOptions, SocketDetails, StoredSession
 from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket, room_names
 from cooee.socketio.client import Client
 from cooee.socketio.deliver import deliver
-from cooee.socketio.emitter import Emitter, Handler, spawn
+from cooee.socketio.emitter import Emitter, spawn
 from cooee.socketio.errors import ConnectError, LimitExceeded
 from cooee.socketio.handshake import Handshake
 from cooee.socketio.packet import Packet, PacketType
@@ -27,11 +27,12 @@ from cooee.websocket.session import Session
 if TYPE_CHECKING:
     from cooee.socketio.server import Server
 
-__all__ = ["Message", "Middleware", "Namespace", "ParentNamespace"]
+__all__ = ["AnyMiddleware", "Message", "Middleware", "Namespace", "ParentNamespace"]
 
 logger = logging.getLogger("cooee.socketio")
 
 Middleware = Callable[[Socket], Any]
+AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
 # Makes of an event's name and arguments what raw sessions get.
 Message = Callable[..., str | bytes | bytearray | memoryview | None]
 
@@ -54,6 +55,8 @@ class Namespace(Emitter):
       events are best registered at once: a coroutine function does so before it first awaits.
     - ``new_namespace(namespace)``, of ``/`` only: there is another namespace.
     - what other servers emit with :meth:`server_side_emit`.
+
+    What clients emit goes to the handlers of their sockets, not to these.
 
     Attributes:
         name: Its name, which begins with ``/``.
@@ -86,7 +89,7 @@ class Namespace(Emitter):
     def __repr__(self) -> str:
         return f"<Namespace {self.name!r} with {len(self.sockets)} sockets>"
 
-    def use(self, middleware: Middleware) -> Middleware:
+    def use(self, middleware: AnyMiddleware) -> AnyMiddleware:
         """
         Register a middleware, called with each socket before it is let in.
 
@@ -508,10 +511,6 @@ class ParentNamespace(Namespace):
             TypeError: Always.
         """
         raise TypeError("fetch_sockets() of a parent namespace: ask its children")
-
-    def on(self, event: str, handler: Handler | None = None) -> Handler:
-        """Register a handler for the children to come."""
-        return super().on(event, handler)
 
 
 def refuse(client: Client, name: str, message: str, data: Any = None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, S
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType, TracebackType
-from typing import Any, Final, Self, TypeAlias, Unpack
+from typing import Any, Final, Self, TypeAlias, Unpack, overload
 from urllib.parse import parse_qsl
 
 from cooee.engineio.cors import AllowedOrigins, Cors
@@ -30,11 +30,11 @@ from cooee.socketio.adapters.memory import (
 )
 from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket
 from cooee.socketio.client import Client
-from cooee.socketio.emitter import Handler, spawn
+from cooee.socketio.emitter import AnyHandler, Handler, spawn
 from cooee.socketio.limits import Limits
 from cooee.socketio.namespace import (
+    AnyMiddleware,
     Message,
-    Middleware,
     Namespace,
     ParentNamespace,
     refuse,
@@ -524,11 +524,19 @@ class Server:
 
     # As the namespace "/"
 
-    def on(self, event: str, handler: Handler | None = None) -> Handler:
+    @overload
+    def on(self, event: str, handler: AnyHandler) -> AnyHandler: ...
+    @overload
+    def on(self, event: str, handler: None = None) -> Callable[[AnyHandler], AnyHandler]: ...
+    def on(self, event: str, handler: Handler | None = None) -> Any:
         """Register a handler; without one, return a decorator."""
         return self.sockets.on(event, handler)
 
-    def once(self, event: str, handler: Handler | None = None) -> Handler:
+    @overload
+    def once(self, event: str, handler: AnyHandler) -> AnyHandler: ...
+    @overload
+    def once(self, event: str, handler: None = None) -> Callable[[AnyHandler], AnyHandler]: ...
+    def once(self, event: str, handler: Handler | None = None) -> Any:
         """As :meth:`on`, for the first occurrence only."""
         return self.sockets.once(event, handler)
 
@@ -540,7 +548,7 @@ class Server:
         """The handlers of an event."""
         return self.sockets.listeners(event)
 
-    def use(self, middleware: Middleware) -> Middleware:
+    def use(self, middleware: AnyMiddleware) -> AnyMiddleware:
         """Register a middleware; see :meth:`Namespace.use`."""
         return self.sockets.use(middleware)
 
