@@ -56,6 +56,8 @@ def test_a_handler_may_be_an_object_that_is_called() -> None:
     ("options", "error", "message"),
     [
         ({"port": "6080"}, TypeError, "port is '6080', must be an int"),
+        ({"port": 0, "close_timeout": None}, TypeError, "close_timeout is None, must be a number"),
+        ({"port": 0, "max_message_size": "1M"}, TypeError, "max_message_size is '1M', must be"),
         ({"port": 65536}, ValueError, "port is 65536, must be 0 to 65535"),
         ({"port": 0, "handler": print}, TypeError, "must be a coroutine function"),
         ({"port": 0, "origins": "http://a"}, ValueError, "'same-origin', '\\*', or a list"),

@@ -25,6 +25,8 @@ class SettingsOptions(TypedDict, total=False):
 
 
 _NAMES: Final = SettingsOptions.__annotations__.keys()
+# Those for which None means no limit, or never.
+_OPTIONAL: Final = frozenset({"max_message_size", "ping_interval", "ping_timeout"})
 
 
 def make_settings(owner: type, options: Mapping[str, Any]) -> Settings:
@@ -32,7 +34,7 @@ def make_settings(owner: type, options: Mapping[str, Any]) -> Settings:
     Return the settings that are given to a class beside its own arguments.
 
     Raises:
-        TypeError: The class has no such option.
+        TypeError: The class has no such option, or one is no number.
         ValueError: One is negative.
     """
     unknown = options.keys() - _NAMES
@@ -40,6 +42,9 @@ def make_settings(owner: type, options: Mapping[str, Any]) -> Settings:
         own = inspect.signature(owner).parameters.values()
         named = [one.name for one in own if one.kind is not one.VAR_KEYWORD]
         raise refuse_options(owner.__name__, unknown, [*named, *_NAMES])
+    for name, value in options.items():
+        if not (isinstance(value, (int, float)) or (value is None and name in _OPTIONAL)):
+            raise TypeError(f"{name} is {value!r}, must be a number")
     return Settings(**options)
 
 
