@@ -105,7 +105,15 @@ def test_the_socketio_server_echoes_raw_messages_too(program: tuple[str, str]) -
 def test_says_that_a_server_is_raw(program: tuple[str, str]) -> None:
     done = run(*COOEE, "hello", program[0].replace("ws:", "HTTP:"))
     assert done.returncode == 1
-    assert done.stderr.endswith("; that is raw WebSocket, for a ws URL\n")
+    assert "; raw WebSocket is spoken there" in done.stderr
+
+
+def test_says_that_the_path_is_the_namespace(program: tuple[str, str]) -> None:
+    done = run(*COOEE, "hello", f"{program[1]}/ws")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"cooee: {program[1]}/ws: Invalid namespace; the URL's path is the namespace\n"
+    )
 
 
 def test_asks_both_echo_servers() -> None:

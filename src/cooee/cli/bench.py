@@ -130,7 +130,7 @@ def bench(
     try:
         report = asyncio.run(_run(load))
     except ConnectError as exc:
-        fail(f"{load.plan.url} refuses: {explain_refusal(exc)}")
+        fail(f"{load.plan.url} refuses: {explain_refusal(exc)}{options.advice(exc)}")
     except (CooeeError, ValueError, OSError) as exc:
         fail(f"cannot connect to {load.plan.url}: {exc}{options.advice(exc)}")
     if as_json:

@@ -169,7 +169,7 @@ def _run(url: str, terminal: Terminal, converse: Callable[[], Awaitable[int]]) -
         silence()
         raise typer.Exit(1) from None
     except ConnectError as exc:
-        fail(f"{url} refuses: {explain_refusal(exc)}")
+        fail(f"{url} refuses: {explain_refusal(exc)}{options.advice(exc)}")
     except (CooeeError, ValueError, OSError) as exc:
         fail(f"cannot connect to {url}: {exc}{options.advice(exc)}")
     raise typer.Exit(code)

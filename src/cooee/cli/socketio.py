@@ -10,6 +10,7 @@ import typer
 from cooee.apps.notation import parse_json, parse_values
 from cooee.apps.readable import readable_text
 from cooee.engineio.errors import TransportError
+from cooee.socketio.errors import ConnectError
 
 __all__ = [
     "ONLY_SOCKETIO",
@@ -73,9 +74,11 @@ def speaks_socketio(url: str, flag: bool) -> bool:
 
 def advice(exc: Exception) -> str:
     """What to try when a server does not answer as one of Socket.IO: text to add to the error."""
+    if isinstance(exc, ConnectError) and exc.message == "Invalid namespace":
+        return "; the URL's path is the namespace"
     match getattr(exc, "status", None) if isinstance(exc, TransportError) else None:
         case 426:
-            return "; that is raw WebSocket, for a ws URL"
+            return "; raw WebSocket is spoken there, for a ws URL, or Socket.IO at another path"
         case 404:
             return "; is there Socket.IO, at this path (--path)?"
         case _:
