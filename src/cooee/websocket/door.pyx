@@ -16,7 +16,7 @@ try:
 except ImportError:
     from hashlib import sha1
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memchr, memcmp, memcpy
 
 from cooee.http.request cimport Request, make_request
@@ -25,7 +25,7 @@ from cooee.reactor.timers cimport Timer
 from cooee.websocket.connection cimport Settings
 from cooee.websocket.session cimport Session
 
-cdef bytes GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+cdef const char *GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 cdef bytes HEAD = (
     b"HTTP/1.1 101 Switching Protocols\r\n"
     b"Upgrade: websocket\r\n"
@@ -187,6 +187,21 @@ cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char 
     return 0
 
 
+cdef bytes answer(char key[60], bytes tail):
+    """The 101 for a key, whose first 24 bytes there are; the rest is room for the GUID."""
+    cdef Py_ssize_t head = PyBytes_GET_SIZE(HEAD)
+    cdef Py_ssize_t end = PyBytes_GET_SIZE(tail)
+    cdef bytes response = PyBytes_FromStringAndSize(NULL, head + 28 + end)
+    cdef char *to = PyBytes_AS_STRING(response)
+    cdef bytes accept
+    memcpy(key + 24, GUID, 36)
+    accept = b2a_base64(sha1(key[:60]).digest())
+    memcpy(to, PyBytes_AS_STRING(HEAD), head)
+    memcpy(to + head, PyBytes_AS_STRING(accept), 28)
+    memcpy(to + head + 28, PyBytes_AS_STRING(tail), end)
+    return response
+
+
 cdef class Door:
     """
     The factory of a server's connections.
@@ -202,7 +217,7 @@ cdef class Door:
 
     cdef object server
     cdef Settings settings
-    cdef bytes extra_headers
+    cdef bytes tail
     cdef bint any_origin
     cdef double timeout
 
@@ -210,7 +225,7 @@ cdef class Door:
                  bint any_origin, double timeout):
         self.server = server
         self.settings = settings
-        self.extra_headers = extra_headers
+        self.tail = b"\r\n" + extra_headers + b"\r\n"
         self.any_origin = any_origin
         self.timeout = timeout
 
@@ -246,7 +261,7 @@ cdef class Doorman(Protocol):
     cdef int on_data(self, unsigned char *data, Py_ssize_t size) except -1:
         cdef Stream stream = self.stream
         cdef Door door = self.door
-        cdef char key[24]
+        cdef char key[60]
         cdef Py_ssize_t head = usual(<char *> data, size, door.any_origin, key)
         cdef Request request
         cdef Session session
@@ -260,8 +275,7 @@ cdef class Doorman(Protocol):
             return http.on_data(data, size)
         request = make_request((<char *> data)[:head], stream)
         request.is_upgrade = True
-        accept = b2a_base64(sha1(key[:24] + GUID).digest())
-        response = HEAD + (<bytes> accept)[:28] + b"\r\n" + door.extra_headers + b"\r\n"
+        response = answer(key, door.tail)
         session = Session.__new__(Session)
         session.prepare(door.settings, True)
         session.request = request

@@ -18,6 +18,7 @@ cdef class Session(Connection):
     cdef readonly object owner
     cdef object state_data
 
+    cdef object register(self, str event, object handler)
     cdef object handlers(self, str event)
     cdef int set_handlers(self, str event, object handlers) except -1
     cdef int emit(self, object handler, tuple args) except -1

@@ -10,7 +10,6 @@ import asyncio
 import inspect
 import os
 from collections import deque
-from types import FunctionType
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -43,6 +42,11 @@ cdef extern from *:
     """
     object PyObject_CallOneArg(object callable, object argument)
     object cooee_stop_iteration(object value)
+    ctypedef struct PyCodeObject:
+        int co_flags
+    void *PyFunction_GET_CODE(object function)
+    bint PyFunction_Check(object handler)
+    int CO_COROUTINE
 
 EVENTS = ("message", "close", "error", "ping", "pong", "drain")
 
@@ -59,6 +63,17 @@ cdef class Spawner:
 
     def __call__(self, *args):
         self.session.spawn(self.handler(*args))
+
+
+@cython.freelist(4)
+cdef class Registrar:
+    """The decorator that :meth:`Session.on` returns, for a third of what a closure costs."""
+
+    cdef Session session
+    cdef str event
+
+    def __call__(self, handler):
+        return self.session.register(self.event, handler)
 
 
 cdef class Once:
@@ -238,8 +253,15 @@ cdef class Session(Connection):
         Raises:
             ValueError: There is no such event.
         """
+        cdef Registrar registrar
         if handler is None:
-            return lambda function: self.on(event, function)
+            registrar = Registrar.__new__(Registrar)
+            registrar.session = self
+            registrar.event = event
+            return registrar
+        return self.register(event, handler)
+
+    cdef object register(self, str event, object handler):
         callback = Spawner(handler, self) if is_coroutine_function(handler) else handler
         handlers = self.handlers(event)
         if handlers is None:
@@ -540,8 +562,8 @@ cdef class Session(Connection):
 
 cdef bint is_coroutine_function(object handler) except -1:
     # Asking a plain function's code saves a microsecond for each handler of each connection.
-    if type(handler) is FunctionType:
-        return (handler.__code__.co_flags & inspect.CO_COROUTINE) != 0
+    if PyFunction_Check(handler):
+        return ((<PyCodeObject *> PyFunction_GET_CODE(handler)).co_flags & CO_COROUTINE) != 0
     return inspect.iscoroutinefunction(handler)
 
 
