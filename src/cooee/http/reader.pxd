@@ -39,6 +39,7 @@ cdef class RequestReader:
     cdef int take(self, bytes data) except -1
     cpdef Request next(self)
     cpdef rest(self)
+    cdef bytes piece(self, Py_ssize_t start, Py_ssize_t end)
     cpdef bint take_expectation(self)
     cdef Py_ssize_t count_buffered(self)
     cdef bint read_head(self) except -1

@@ -12,7 +12,11 @@ Python call per field.
 """
 
 from cpython.bytearray cimport PyByteArray_GET_SIZE
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport (
+    PyBytes_AS_STRING,
+    PyBytes_FromStringAndSize,
+    PyBytes_GET_SIZE,
+)
 from libc.string cimport memchr
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -54,6 +58,8 @@ cdef list spare_parsers = []
 
 # What llhttp says to HTTP/3.0, and to HTTP/2 with prior knowledge.
 cdef tuple OTHER_VERSION = ("Invalid HTTP version", "Pause on PRI/Upgrade")
+
+cdef bytes NOTHING = b""
 
 cdef enum:
     SPARE_PARSERS = 16
@@ -149,7 +155,7 @@ cdef class RequestReader:
 
     cpdef rest(self):
         """Give back the unread input, and forget it."""
-        rest = self.data[self.offset:]
+        rest = self.piece(self.offset, PyBytes_GET_SIZE(self.data))
         self.data = b""
         self.offset = 0
         return rest
@@ -188,6 +194,10 @@ cdef class RequestReader:
         self.request = None
         return request
 
+    cdef bytes piece(self, Py_ssize_t start, Py_ssize_t end):
+        """A copy of a part of the input."""
+        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.data) + start, end - start)
+
     # What follows returns whether it got through with its part.
 
     cdef bint read_head(self) except -1:
@@ -220,7 +230,7 @@ cdef class RequestReader:
         if self.offset == 0 and end == size:
             head = self.data
         else:
-            head = self.data[self.offset:end]
+            head = self.piece(self.offset, end)
         self.check_sizes(data + self.offset, end - self.offset)
         if self.parser is None:
             self.parser = take_parser()
@@ -329,7 +339,8 @@ cdef class RequestReader:
         self.state = HEAD
         if self.offset == PyBytes_GET_SIZE(self.data):
             # An idle connection is not to keep its last input.
-            self.rest()
+            self.data = NOTHING
+            self.offset = 0
         if self.body is not None:
             self.request.body = bytes(self.body)
             self.body = None
@@ -350,7 +361,7 @@ cdef class RequestReader:
             return False
         size = min(size, self.remaining)
         self.give(size)
-        piece = self.data[self.offset:self.offset + size]
+        piece = self.piece(self.offset, self.offset + size)
         self.offset += size
         self.remaining -= size
         if self.body is not None:
