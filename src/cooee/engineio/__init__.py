@@ -19,9 +19,10 @@ from cooee.engineio.payload import (
     fitting_packets,
 )
 from cooee.engineio.prepared import Prepared
+from cooee.engineio.receiver import PyReceiver, Receiver
 from cooee.engineio.replies import Cookie
 from cooee.engineio.server import Refusal, Server
-from cooee.engineio.socket import PyReceiver, Receiver, Socket
+from cooee.engineio.socket import Socket
 
 __all__ = [
     "MAX_HTTP_BUFFER_SIZE",

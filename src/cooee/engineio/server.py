@@ -27,11 +27,12 @@ from typing import Any, Final, Literal, TypeAlias
 from cooee.engineio.answers import Answers, is_internet_explorer
 from cooee.engineio.cors import AllowedOrigins, Cors
 from cooee.engineio.handshake import Handshake
+from cooee.engineio.outbox import SocketSettings
 from cooee.engineio.payload import MAX_HTTP_BUFFER_SIZE
 from cooee.engineio.polling import Polling
 from cooee.engineio.polls import Polls
 from cooee.engineio.replies import Cookie
-from cooee.engineio.socket import Socket, SocketSettings
+from cooee.engineio.socket import Socket
 from cooee.engineio.transport import WebSocketTransport
 from cooee.http import HttpConnection, Request, Response
 from cooee.protocol.errors import HandshakeError

@@ -1,43 +1,14 @@
-from collections.abc import Awaitable
 from typing import Literal
 
-from typing_extensions import Buffer
-
+from cooee.engineio.outbox import Outbox, SocketSettings
 from cooee.engineio.polling import Polling
-from cooee.engineio.prepared import Prepared
+from cooee.engineio.receiver import Receiver as Receiver
 from cooee.engineio.server import Server
-from cooee.engineio.transport import TransportOwner, WebSocketTransport
+from cooee.engineio.transport import WebSocketTransport
 from cooee.http import HttpConnection, Request
 from cooee.reactor import Reactor
-from cooee.websocket.connection import Settings
 
-class Receiver: ...
-
-class PyReceiver(Receiver):
-    def message_received(self, data: str | bytes) -> None: ...
-    def session_closed(self, reason: str, description: Exception | None) -> None: ...
-    def writing_drained(self) -> None: ...
-
-class SocketSettings:
-    def __init__(
-        self,
-        *,
-        ping_interval: float,
-        ping_timeout: float,
-        upgrade_timeout: float,
-        websocket: Settings,
-    ) -> None: ...
-    @property
-    def ping_interval(self) -> float: ...
-    @property
-    def ping_timeout(self) -> float: ...
-    @property
-    def upgrade_timeout(self) -> float: ...
-    @property
-    def websocket(self) -> Settings: ...
-
-class Socket(TransportOwner):
-    receiver: Receiver | None
+class Socket(Outbox):
     def __init__(
         self,
         server: Server,
@@ -53,8 +24,6 @@ class Socket(TransportOwner):
     @property
     def request(self) -> Request: ...
     @property
-    def protocol(self) -> int: ...
-    @property
     def server(self) -> Server: ...
     @property
     def ready_state(self) -> Literal["opening", "open", "closing", "closed"]: ...
@@ -65,13 +34,7 @@ class Socket(TransportOwner):
     @property
     def upgrading(self) -> bool: ...
     @property
-    def buffered_amount(self) -> int: ...
-    @property
-    def writable(self) -> bool: ...
-    @property
     def remote_address(self) -> tuple[object, ...] | str | None: ...
-    def send(self, data: str | Buffer, compress: bool = True) -> Awaitable[None]: ...
-    def send_prepared(self, message: Prepared) -> int: ...
     def close(self, discard: bool = False) -> None: ...
     # What the server calls.
     def open_websocket(self, transport: WebSocketTransport) -> None: ...

@@ -13,16 +13,29 @@ the server forgets it, the receiver is told.
 
 import logging
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-
-from cooee.engineio.polling cimport Polling, check
+from cooee.engineio.outbox cimport (
+    AFTER_QUEUE,
+    CLOSE,
+    CLOSED,
+    CLOSING,
+    MESSAGE,
+    NOOP,
+    OPEN,
+    OPEN_PACKET,
+    PING,
+    PONG,
+    WITH_POLL,
+    Outbox,
+    SocketSettings,
+)
+from cooee.engineio.polling cimport Polling
 from cooee.engineio.prepared cimport Prepared
-from cooee.engineio.transport cimport TransportOwner, WebSocketTransport
+from cooee.engineio.receiver cimport Receiver
+from cooee.engineio.transport cimport WebSocketTransport
 from cooee.http.connection cimport BODY, HttpConnection
 from cooee.http.request cimport Request
 from cooee.reactor.core cimport Reactor
-from cooee.websocket.connection cimport MESSAGE_OVERHEAD, Settings
-from cooee.websocket.outcome cimport DONE, Outcome
+from cooee.websocket.outcome cimport Outcome
 
 from cooee.engineio.errors import TransportError
 from cooee.engineio.packet import PacketError, decode_packet
@@ -30,32 +43,16 @@ from cooee.engineio.payload import MAX_PACKETS, decode_payload
 from cooee.protocol.close import CloseCode
 
 cdef extern from "Python.h":
-    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
     Py_ssize_t PyUnicode_FindChar(
         object text, Py_UCS4 character, Py_ssize_t start, Py_ssize_t end, int direction
     ) except -2
 
 logger = logging.getLogger("cooee.engineio")
 
-# Packet types; the enumeration is cooee.engineio.PacketType.
 cdef enum:
-    OPEN_PACKET = 0
-    CLOSE = 1
-    PING = 2
-    PONG = 3
-    MESSAGE = 4
-    UPGRADE = 5
-    NOOP = 6
     DIGIT_3 = c"3"
-    DIGIT_4 = c"4"
     # Between the packets of a protocol 4 payload.
     SEPARATOR = 0x1e
-
-# Socket.closing: for the queue to be sent, and then for a poll to carry the CLOSE packet.
-cdef enum:
-    NOT_CLOSING = 0
-    AFTER_QUEUE = 1
-    WITH_POLL = 2
 
 cdef Py_ssize_t MOST_PACKETS = MAX_PACKETS
 
@@ -84,85 +81,7 @@ cdef str as_text(bytes body):
         return None
 
 
-cdef class Receiver:
-    """What a session tells: C-level methods, all of which may be overridden."""
-
-    cdef int on_message(self, object data) except -1:
-        """A message: str or bytes."""
-        return 0
-
-    cdef int on_text(self, str packet) except -1:
-        """A text message that begins at ``packet[1]``."""
-        return self.on_message(packet[1:])
-
-    cdef int on_close(self, str reason, object description) except -1:
-        """The session is over: the last call."""
-        return 0
-
-    cdef int on_drain(self) except -1:
-        """What had to wait has been sent."""
-        return 0
-
-
-cdef class PyReceiver(Receiver):
-    """Base of receivers written in Python."""
-
-    cdef int on_message(self, object data) except -1:
-        self.message_received(data)
-        return 0
-
-    cdef int on_close(self, str reason, object description) except -1:
-        self.session_closed(reason, description)
-        return 0
-
-    cdef int on_drain(self) except -1:
-        self.writing_drained()
-        return 0
-
-    def message_received(self, data):
-        """A message: ``str`` or ``bytes``."""
-
-    def session_closed(self, reason, description):
-        """
-        The session is over: the last call.
-
-        Args:
-            reason: "transport close", "transport error", "ping timeout", "parse error" or
-                "forced close".
-            description: The exception behind it, or None.
-        """
-
-    def writing_drained(self):
-        """What had to wait has been sent."""
-
-
-cdef class SocketSettings:
-    """
-    Times and limits that sessions share.
-
-    Args:
-        ping_interval: Seconds from one heartbeat to the next.
-        ping_timeout: Seconds that the client has to answer it.
-        upgrade_timeout: Seconds that the change to WebSocket may take.
-        websocket: Limits of the WebSockets. ``high_water`` and ``max_buffered`` hold for what waits
-            for a poll too.
-    """
-
-    def __init__(
-        self,
-        *,
-        double ping_interval,
-        double ping_timeout,
-        double upgrade_timeout,
-        Settings websocket not None,
-    ):
-        self.ping_interval = ping_interval
-        self.ping_timeout = ping_timeout
-        self.upgrade_timeout = upgrade_timeout
-        self.websocket = websocket
-
-
-cdef class Socket(TransportOwner):
+cdef class Socket(Outbox):
     """
     A session.
 
@@ -214,16 +133,6 @@ cdef class Socket(TransportOwner):
         return self.candidate is not None
 
     @property
-    def buffered_amount(self):
-        """Bytes that wait to be sent, with their overhead."""
-        return self.unsent()
-
-    @property
-    def writable(self):
-        """Whether nothing waits to be sent and, with polling, a poll waits."""
-        return self.is_writable()
-
-    @property
     def remote_address(self):
         """The address that the handshake came from, as the socket module gives it."""
         return self.request.remote_address
@@ -258,161 +167,6 @@ cdef class Socket(TransportOwner):
             self.set_heartbeat(self.settings.ping_interval + self.settings.ping_timeout)
         else:
             self.set_heartbeat(self.settings.ping_interval)
-        return 0
-
-    # Sending
-
-    cpdef object send(self, object data, bint compress=True):
-        """
-        Send a message: ``str`` as text, bytes-like as binary.
-
-        Does nothing when the session is not open. The result may be awaited, and is done at once
-        unless more than ``high_water`` bytes are waiting; or ignored.
-
-        Args:
-            compress: Whether it may be compressed on its way.
-
-        Raises:
-            TypeError: For other types.
-            UnicodeEncodeError: For text with lone surrogates, which UTF-8 cannot express.
-            ValueError: For text with U+001E, while polling in protocol 4.
-        """
-        cdef const char *text
-        cdef Py_ssize_t size
-        if type(data) is not str and type(data) is not bytes:
-            if isinstance(data, str):
-                data = str(data)
-            elif isinstance(data, (bytes, bytearray, memoryview)):
-                data = bytes(data)
-            else:
-                raise TypeError(
-                    f"a message is str, bytes, bytearray or memoryview, not {type(data).__name__}"
-                )
-        if self.state != OPEN:
-            return DONE
-        if self.websocket is not None and type(data) is str:
-            text = PyUnicode_AsUTF8AndSize(data, &size)
-            self.websocket.write_text(DIGIT_4, data, text, size)
-            self.check_unsent()
-        else:
-            self.packet(MESSAGE, data, compress)
-        return self.pressure()
-
-    cdef int send_text(self, bytes utf8, bint compress) except -1:
-        if self.state != OPEN:
-            return 0
-        if self.websocket is None:
-            return self.packet(MESSAGE, utf8.decode(), compress)
-        self.websocket.write_text(
-            DIGIT_4, utf8, PyBytes_AS_STRING(utf8), PyBytes_GET_SIZE(utf8)
-        )
-        return self.check_unsent()
-
-    cpdef int send_prepared(self, Prepared message) except -1:
-        """
-        Send a message that others get too. Does nothing when the session is not open.
-
-        Raises:
-            ValueError: For text with U+001E, while polling in protocol 4.
-        """
-        if self.state != OPEN:
-            return 0
-        if self.websocket is None:
-            return self.enqueue(message, message.size)
-        self.websocket.write_prepared(message, self.protocol, self.supports_binary)
-        return self.check_unsent()
-
-    cdef int packet(self, int kind, object data, bint compress) except -1:
-        cdef Py_ssize_t size
-        if self.state != OPEN:
-            return 0
-        if self.websocket is not None:
-            self.websocket.write_packet(kind, data, self.protocol, self.supports_binary)
-            return self.check_unsent()
-        if type(data) is bytes:
-            size = PyBytes_GET_SIZE(data)
-        else:
-            PyUnicode_AsUTF8AndSize(data, &size)
-        return self.enqueue((kind, data, compress), size + MESSAGE_OVERHEAD)
-
-    cdef int enqueue(self, object item, size_t size) except -1:
-        """Have an item wait for a poll, or answer the one that waits."""
-        check(item, self.protocol)
-        if self.queue is None:
-            self.queue = []
-        self.queue.append(item)
-        self.queued += size
-        self.flush()
-        return self.check_unsent()
-
-    cdef size_t unsent(self) noexcept:
-        if self.websocket is None:
-            return self.queued
-        return self.websocket.stream.out.bytes
-
-    cdef bint is_writable(self) noexcept:
-        if self.state != OPEN:
-            return False
-        if self.websocket is None:
-            return self.polling.http is not None and not self.queued
-        return self.websocket.stream.out.bytes == 0
-
-    cdef object pressure(self):
-        cdef size_t waiting = self.unsent()
-        if waiting <= self.settings.websocket.high_water or self.state != OPEN:
-            return DONE
-        if self.draining is None:
-            self.draining = Outcome()
-            if self.websocket is not None:
-                self.websocket.stream.tell_drained = True
-        return self.draining
-
-    cdef int check_unsent(self) except -1:
-        """Give a client up that takes its messages too slowly, or has stopped polling."""
-        cdef size_t waiting = self.unsent()
-        if waiting <= self.settings.websocket.max_buffered:
-            return 0
-        if self.websocket is not None:
-            # Comes back as the loss of the transport.
-            self.websocket.drop_if_slow()
-        elif self.state != CLOSED:
-            # Later, for the sender may be in the middle of a broadcast.
-            self.state = CLOSING
-            self.queue = None
-            self.queued = 0
-            self.reactor.call_soon(
-                self.end_later,
-                "transport error",
-                TransportError(
-                    f"{waiting} bytes wait for a poll, "
-                    f"at most {self.settings.websocket.max_buffered}"
-                ),
-            )
-        return 0
-
-    def end_later(self, reason, description):
-        self.end(reason, description)
-
-    cdef int flush(self) except -1:
-        """Answer the waiting poll with what is queued, if both are there."""
-        cdef list queue = self.queue
-        if self.polling is None or self.polling.http is None or not queue:
-            return 0
-        self.queue = None
-        self.queued = 0
-        self.polling.answer(queue)
-        if self.closing == AFTER_QUEUE:
-            return self.close_transport(False)
-        return self.drained()
-
-    cdef int drained(self) except -1:
-        cdef Outcome draining = self.draining
-        if draining is not None:
-            self.draining = None
-            draining.finish(None, None)
-            self.reactor.woke_tasks = True
-        if self.receiver is not None and self.state == OPEN:
-            self.receiver.on_drain()
         return 0
 
     # Received
