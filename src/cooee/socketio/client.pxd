@@ -1,8 +1,8 @@
 from cooee.engineio.socket cimport Receiver
 from cooee.engineio.socket cimport Socket as Engine
 from cooee.reactor.timers cimport Timer
+from cooee.socketio.codec cimport Codec
 from cooee.socketio.packet cimport Packet
-from cooee.socketio.parser cimport Decoder, Encoder
 from cooee.socketio.socket_events cimport SocketEvents
 
 
@@ -28,16 +28,11 @@ cdef class Client(Receiver):
     # Those that the server put it out of; None for none yet.
     cdef set left
     cdef readonly bint closed
-    cdef object encoder
-    cdef object decoder
-    # The same, if they are of the usual parser.
-    cdef Encoder text_encoder
-    cdef Decoder text_decoder
-    # Bytes of the packet that is arriving.
-    cdef Py_ssize_t size
+    cdef Codec codec
     cdef size_t high_water
     cdef Timer connect_timer
 
+    cdef int take(self, object data, Py_ssize_t skip) except -1
     cdef int got(self, Packet packet) except -1
     cdef int out_of_turn(self, Packet packet) except -1
     cdef int violated(self, object exc) except -1

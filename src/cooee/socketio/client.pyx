@@ -7,12 +7,10 @@ CONNECT, a second CONNECT) closes the session, as with the reference.
 
 import logging
 
-from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-
 from cooee.engineio.socket cimport Receiver
 from cooee.engineio.socket cimport Socket as Engine
+from cooee.socketio.codec cimport Codec
 from cooee.socketio.packet cimport CONNECT, CONNECT_ERROR, Packet
-from cooee.socketio.parser cimport Decoder, Encoder
 from cooee.socketio.socket_events cimport SocketEvents
 from cooee.websocket.outcome cimport DONE
 
@@ -57,11 +55,7 @@ cdef class Client(Receiver):
     def __init__(self, server, Engine engine not None, encoder, decoder):
         self.server = server
         self.engine = engine
-        self.encoder = encoder
-        self.decoder = decoder
-        if type(encoder) is Encoder and type(decoder) is Decoder:
-            self.text_encoder = encoder
-            self.text_decoder = decoder
+        self.codec = Codec(encoder, decoder)
         self.members = {}
         self.joining = set()
         self.high_water = server.high_water
@@ -134,40 +128,24 @@ cdef class Client(Receiver):
     # From the session
 
     cdef int on_text(self, str packet) except -1:
-        cdef const char *text
-        cdef Py_ssize_t size
-        cdef Packet got
-        if self.closed:
-            return 0
-        if self.text_decoder is None:
-            return self.on_message(packet[1:])
-        try:
-            text = PyUnicode_AsUTF8AndSize(packet, &size)
-            got = self.text_decoder.take_text(text + 1, size - 1)
-        except (PacketError, UnicodeEncodeError) as exc:
-            return self.violated(exc)
-        self.size = size
-        if got is None:
-            return 0
-        return self.got(got)
+        return self.take(packet, 1)
 
     cdef int on_message(self, object data) except -1:
+        return self.take(data, 0)
+
+    cdef int take(self, object data, Py_ssize_t skip) except -1:
+        """A message that begins at ``data[skip]``."""
         cdef Packet got
         if self.closed:
             return 0
         try:
-            got = self.decoder.add(data)
-        except PacketError as exc:
+            got = self.codec.read(data, skip)
+        except (PacketError, UnicodeEncodeError) as exc:
             return self.violated(exc)
-        self.size += len(data)
-        if got is None:
-            return 0
-        return self.got(got)
+        return 0 if got is None else self.got(got)
 
     cdef int got(self, Packet packet) except -1:
         cdef Member member = <Member> self.members.get(packet.namespace)
-        cdef Py_ssize_t size = self.size
-        self.size = 0
         if packet.kind == CONNECT:
             # In protocol 4 the name may have a query; the server takes it apart.
             if packet.namespace in self.joining:
@@ -184,7 +162,7 @@ cdef class Client(Receiver):
             member = <Member> self.members.get(packet.namespace.partition("?")[0])
         if member is None or packet.kind == CONNECT_ERROR:
             return self.out_of_turn(packet)
-        return member.got_packet(packet, size)
+        return member.got_packet(packet, self.codec.size)
 
     cdef int out_of_turn(self, Packet packet) except -1:
         # Deviation: what was under way when the server put it out of a namespace is no offence, and
@@ -231,8 +209,8 @@ cdef class Client(Receiver):
         self.server.forget(self)
         for member in members:
             member.lost(reason, description)
-        if self.text_decoder is not None:
-            self.text_decoder.destroy()
+        if self.codec.text_decoder is not None:
+            self.codec.destroy()
         return 0
 
     cdef int stop_timer(self) except -1:
@@ -245,13 +223,10 @@ cdef class Client(Receiver):
 
     cdef object write(self, Packet packet, bint compress):
         cdef list attachments = []
-        if self.text_encoder is not None:
-            # UTF-8 as it comes from the encoder, without a str in between.
-            self.engine.send_text(
-                self.text_encoder.write(packet, "", attachments, False), compress
-            )
+        data = self.codec.write(packet, "", attachments)
+        if self.codec.text_encoder is not None:
+            self.engine.send_text(<bytes> data, compress)
         else:
-            data, attachments = self.encoder.encode(packet)
             self.engine.send(data, compress)
         for attachment in attachments:
             self.engine.send(attachment, compress)

@@ -35,7 +35,7 @@ def deliver(
             socket.dropped += 1
             continue
         if prepared is None:
-            text, attachments = socket.client.encoder.encode(packet)
+            text, attachments = socket.client.codec.encoder.encode(packet)
             prepared = Prepared(text, attachments, options.compress)
         if socket.any_outgoing is not None:
             socket.notify_outgoing(packet.data)
