@@ -10,8 +10,7 @@ import pytest
 import cooee
 from cooee.protocol import errors
 from cooee.websocket import Session, Settings
-from cooee.websocket.options import SettingsOptions
-from cooee.websocket.server import ServerOptions
+from cooee.websocket.options import ServerOptions, SettingsOptions
 
 pytestmark = pytest.mark.once
 

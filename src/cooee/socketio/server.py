@@ -42,9 +42,8 @@ from cooee.socketio.namespace import (
 )
 from cooee.socketio.raw import RawMember
 from cooee.socketio.socket import Socket
-from cooee.websocket.options import refuse_options
+from cooee.websocket.options import PortOptions, refuse_options
 from cooee.websocket.outcome import Outcome
-from cooee.websocket.server import PortOptions
 from cooee.websocket.server import Server as WebServer
 from cooee.websocket.session import Session
 

@@ -1,15 +1,36 @@
-"""Settings given by name to servers and clients: their types, and an answer to wrong names."""
+"""What is given to servers and clients by name: the types, and an answer to wrong names."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypedDict
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypedDict
 
+from cooee.http import HttpLimits, Request, Response
+from cooee.protocol.origin import OriginPolicy
 from cooee.websocket.connection import Settings
+from cooee.websocket.opening import HeadersLike
+from cooee.websocket.session import Session
 
-__all__ = ["SettingsOptions", "make_settings", "refuse_options"]
+__all__ = [
+    "HttpHandler",
+    "PortOptions",
+    "RequestHook",
+    "ServerOptions",
+    "SessionHandler",
+    "SettingsOptions",
+    "Subprotocols",
+    "make_settings",
+    "refuse_options",
+]
+
+RequestHook: TypeAlias = Callable[[Request], Response | Awaitable[Response | None] | None]
+HttpHandler: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
+SessionHandler: TypeAlias = Callable[[Session], Awaitable[None]]
+Subprotocols: TypeAlias = str | Sequence[str] | Callable[[Request, list[str]], str | None]
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -22,6 +43,29 @@ class SettingsOptions(TypedDict, total=False):
     high_water: int
     max_buffered: int
     max_queue: int
+
+
+class PortOptions(SettingsOptions, total=False):
+    """The arguments of :class:`cooee.Server` by name that a Socket.IO server takes too."""
+
+    unix: str | os.PathLike[str] | None
+    sock: socket.socket | None
+    process_request: RequestHook | None
+    http: HttpHandler | None
+    origins: OriginPolicy
+    subprotocols: Subprotocols | None
+    headers: HeadersLike | None
+    server_header: str | None
+    handshake_timeout: float | None
+    reuse_port: bool
+    backlog: int
+    busy_poll: float
+
+
+class ServerOptions(PortOptions, total=False):
+    """The arguments of :class:`cooee.Server` that are given by name."""
+
+    limits: HttpLimits | None
 
 
 _NAMES: Final = SettingsOptions.__annotations__.keys()

@@ -14,10 +14,10 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import replace
 from types import FrameType, TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar, Unpack, overload
+from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 from cooee._version import __version__
 from cooee.http import HttpConnection, HttpLimits, Request, Response
@@ -48,7 +48,15 @@ from cooee.websocket.connection import Settings
 from cooee.websocket.door import USUAL_FIELDS, USUAL_HEAD, Door, Doorman
 from cooee.websocket.keepalive import Keepalive
 from cooee.websocket.opening import HeadersLike
-from cooee.websocket.options import SettingsOptions, make_settings
+from cooee.websocket.options import (
+    HttpHandler,
+    RequestHook,
+    ServerOptions,
+    SessionHandler,
+    SettingsOptions,
+    Subprotocols,
+    make_settings,
+)
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.session import Session, broadcast
 
@@ -56,39 +64,11 @@ __all__ = ["Server", "serve"]
 
 logger = logging.getLogger("cooee.websocket")
 
-Answer: TypeAlias = Response | None
-RequestHook: TypeAlias = Callable[[Request], Answer | Awaitable[Answer]]
-HttpHandler: TypeAlias = Callable[[Request], Response | Awaitable[Response]]
-SessionHandler: TypeAlias = Callable[[Session], Awaitable[None]]
-Subprotocols: TypeAlias = str | Sequence[str] | Callable[[Request, list[str]], str | None]
 # Handlers, by what they are called with. A coroutine function is one that returns an object too.
 OnConnection = TypeVar("OnConnection", bound=Callable[[Session, Request], object])
 OnLife = TypeVar("OnLife", bound=Callable[[], object])
 
 EVENTS = ("connection", "listening", "close")
-
-
-class PortOptions(SettingsOptions, total=False):
-    """The arguments of :class:`Server` by name that a Socket.IO server with a port takes too."""
-
-    unix: str | os.PathLike[str] | None
-    sock: socket.socket | None
-    process_request: RequestHook | None
-    http: HttpHandler | None
-    origins: OriginPolicy
-    subprotocols: Subprotocols | None
-    headers: HeadersLike | None
-    server_header: str | None
-    handshake_timeout: float | None
-    reuse_port: bool
-    backlog: int
-    busy_poll: float
-
-
-class ServerOptions(PortOptions, total=False):
-    """The arguments of :class:`Server` that are given by name."""
-
-    limits: HttpLimits | None
 
 
 class Server:
@@ -549,7 +529,7 @@ class Server:
             _internal_error(http, request)
 
     async def _upgrade_later(
-        self, http: HttpConnection, request: Request, key: str, answer: Awaitable[Answer]
+        self, http: HttpConnection, request: Request, key: str, answer: Awaitable[Response | None]
     ) -> None:
         try:
             response = await answer
