@@ -10,7 +10,7 @@ import pytest
 from tests.engineio_server.serving import Serving
 
 from cooee.engineio import Cookie, Server
-from cooee.http import Request
+from cooee.http import HttpConnection, Request
 from cooee.reactor import Stream
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True)
@@ -21,6 +21,12 @@ Start = Callable[..., Serving]
 def error(code: int, message: str) -> bytes:
     """The body of a refusal."""
     return b'{"code":%d,"message":"%b"}' % (code, message.encode())
+
+
+def connections(server: Serving) -> list[HttpConnection]:
+    """Those that wait for an answer, or for the next request."""
+    streams = [one for one in server.driver.reactor.handles() if isinstance(one, Stream)]
+    return [one.protocol for one in streams if isinstance(one.protocol, HttpConnection)]
 
 
 class TestPolling:
@@ -299,6 +305,28 @@ class TestAllowRequest:
             )
         )
         server.call(waiting[0].set_result, True)
+        assert not server.call(lambda: server.engine.clients)
+
+    @pytest.mark.parametrize("transport", ["polling", "websocket"])
+    def test_client_that_sends_no_more(self, serving: Start, transport: str) -> None:
+        waiting: list[asyncio.Future[bool]] = []
+
+        async def allow(request: Request) -> bool:
+            waiting.append(asyncio.get_running_loop().create_future())
+            return await waiting[-1]
+
+        server = serving(allow_request=allow)
+        client = server.open()
+        target = f"/engine.io/?EIO=4&transport={transport}"
+        if transport == "polling":
+            client.request(target)
+        else:
+            client.request_upgrade(target)
+        server.until(lambda: waiting)
+        client.end()
+        server.until(lambda: any(one.disconnected for one in connections(server)))
+        server.call(waiting[0].set_result, True)
+        server.until(lambda: not connections(server))
         assert not server.call(lambda: server.engine.clients)
 
     def test_forgotten_return_refuses(self, serving: Start) -> None:

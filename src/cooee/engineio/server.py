@@ -326,7 +326,8 @@ class Server:
         self, http: HttpConnection, request: Request, upgrade: bool, answer: object
     ) -> None:
         if http.disconnected:
-            # While the hook took its time.
+            # While the hook took its time. Nothing else would end what is left of the connection.
+            http.abort()
             return
         if answer is True:
             self._accept(http, request, upgrade)

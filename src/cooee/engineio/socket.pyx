@@ -241,6 +241,7 @@ cdef class Socket(Outbox):
             self.server.reject(http, request)
             return 0
         if http.disconnected:
+            http.abort()
             return self.end("transport error", TransportError("poll given up by the client"))
         self.polling.wait(http, request, self.poll_given_up)
         self.flush()
