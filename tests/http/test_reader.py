@@ -334,6 +334,12 @@ def test_the_number_of_fields_is_limited() -> None:
     assert rejection(bytewise(data(11)), limits).status == 431
 
 
+def test_more_fields_than_are_counted() -> None:
+    limits = HttpLimits(max_header_size=1 << 20)
+    data = b"GET / HTTP/1.1\r\n" + HOST + b"a:\r\n" * (1 << 16) + b"\r\n"
+    assert rejection([data], limits).status == 431
+
+
 def test_the_body_is_limited() -> None:
     limits = HttpLimits(max_body_size=10)
 

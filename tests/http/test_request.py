@@ -65,6 +65,11 @@ def test_path_and_parameters_are_those_of_the_whole_target(target: str, name: st
         assert one.parameter(name.encode()) == one.query.get(name)
 
 
+def test_a_parameter_has_a_name() -> None:
+    with pytest.raises(TypeError, match="not None"):
+        Request(HEAD).parameter(None)  # type: ignore[arg-type]
+
+
 def test_derived_objects_are_kept_until_compact() -> None:
     one = Request(HEAD)
     headers, query, cookies = one.headers, one.query, one.cookies

@@ -35,6 +35,8 @@ cdef bytes NOTHING = b""
 cdef enum:
     # " HTTP/1.1"
     VERSION_SIZE = 9
+    # Counted, that is; heads with more are longer than 256 KiB.
+    MOST_FIELDS = 0xffff
 
 
 cdef inline bint is_name(const char *text, Py_ssize_t size, bytes lower_name) noexcept:
@@ -118,7 +120,8 @@ cdef class Request:
             line = <const char *> memchr(at, b"\n", end - at)
             if line == NULL or line - at <= 1:
                 return 0
-            self.field_count += 1
+            if self.field_count < MOST_FIELDS:
+                self.field_count += 1
             colon = <const char *> memchr(at, b":", line - at)
             if colon != NULL:
                 size = colon - at
@@ -197,7 +200,10 @@ cdef class Request:
         cdef const char *end = PyBytes_AS_STRING(self.head) + self.line_size - VERSION_SIZE
         cdef const char *pair_end
         cdef Py_ssize_t path = self.path_size()
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+        cdef Py_ssize_t size
+        if name is None:
+            raise TypeError("the name of a parameter is bytes, not None")
+        size = PyBytes_GET_SIZE(name)
         if path < 0:
             return self.query.get(name.decode("ascii"))
         at += path
