@@ -137,6 +137,24 @@ def test_what_polling_cannot_carry(serving: Serve, clients: Clients) -> None:
     assert events.take() == ("opened",)
 
 
+def test_text_that_is_none(serving: Serve, clients: Clients) -> None:
+    server = serving(**LONG)
+    for transport in ("polling", "websocket"):
+        client, events = clients.connect(server.address[1], transports=transport)
+
+        def send(client: Any = client) -> None:
+            with pytest.raises(UnicodeEncodeError):
+                client.send("\ud800")
+            client.send("good")
+
+        # Before there is a session, and with it.
+        clients.driver.call(send)
+        assert events.take() == ("opened",)
+        assert events.take() == ("received", "good")
+        clients.driver.call(send)
+        assert events.take() == ("received", "good")
+
+
 def test_too_large_a_message(serving: Serve, clients: Clients) -> None:
     server = serving(**LONG)
     for transport in ("polling", "websocket"):

@@ -27,6 +27,7 @@ from cooee.engineio.cookies import CookieJar
 from cooee.engineio.handshake import Handshake
 from cooee.engineio.packet import Packet, PacketError, PacketType
 from cooee.engineio.payload import fitting_packets
+from cooee.engineio.transport_names import transport_names
 from cooee.protocol.headers import Headers
 from cooee.protocol.urls import URL, parse_url
 from cooee.reactor import Reactor, Timer, get_reactor
@@ -63,7 +64,7 @@ class Client(ClientSession):
         extra_headers: Further fields of all requests.
         origin: Value of ``Origin``; None, the default, for none.
         user_agent: Value of ``User-Agent``; None for no such field.
-        transports: "polling", "websocket" or both, in the order to try them.
+        transports: "polling", "websocket" or a list of both, in the order to try them.
         upgrade: Whether to change from polling to WebSocket where the server offers it.
         try_all_transports: Whether to connect with the next transport where one fails.
         websocket_first: Begin with WebSocket, if it is among the transports.
@@ -97,7 +98,7 @@ class Client(ClientSession):
         extra_headers: Headers | Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         origin: str | None = None,
         user_agent: str | None = f"cooee/{__version__}",
-        transports: Iterable[str] = ("polling", "websocket"),
+        transports: str | Iterable[str] = ("polling", "websocket"),
         upgrade: bool = True,
         try_all_transports: bool = False,
         websocket_first: bool = False,
@@ -111,12 +112,7 @@ class Client(ClientSession):
         self.state = ClientState.OPENING
         self.handshake: Handshake | None = None
         self.websocket_succeeded = False
-        self._transports = list(transports)
-        if not self._transports or not set(self._transports) <= _TRANSPORTS.keys():
-            raise ValueError(
-                f"transports {', '.join(self._transports) or 'none'}; "
-                f"{' and '.join(_TRANSPORTS)} there are"
-            )
+        self._transports: list[str] = list(transport_names(transports))
         # Refuses what is no limit.
         Settings(
             max_message_size=max_message_size, high_water=high_water, max_buffered=max_buffered
@@ -148,7 +144,6 @@ class Client(ClientSession):
         self._buffer = []
         self._sending = 0
         self._buffered = 0
-        self._draining: Outcome[None] | None = None
         self._heartbeat: Timer | None = None
         self._candidate: Transport | None = None
         self._probed = False
@@ -201,8 +196,11 @@ class Client(ClientSession):
     def _keep(self, data: str | bytes) -> Outcome[None] | None:
         if self.state in (ClientState.CLOSING, ClientState.CLOSED):
             return None
-        if isinstance(data, str) and "\x1e" in data:
-            raise ValueError("text with U+001E, which ends a packet in a payload (Engine.IO 4)")
+        if isinstance(data, str):
+            if "\x1e" in data:
+                raise ValueError("text with U+001E, which ends a packet in a payload (Engine.IO 4)")
+            # Refused now: in the queue it would take others with it.
+            data.encode()
         self._enqueue(Packet(PacketType.MESSAGE, data))
         return self.pressure()
 
@@ -210,9 +208,7 @@ class Client(ClientSession):
         """What :meth:`send` returns."""
         if self._buffered <= self._high_water:
             return None
-        if self._draining is None:
-            self._draining = Outcome()
-        return self._draining
+        return self._pressed()
 
     def _enqueue(self, packet: Packet) -> None:
         self._buffer.append(packet)
@@ -252,9 +248,8 @@ class Client(ClientSession):
         self._transport.send(packets)
 
     def _drained(self) -> None:
-        if self._buffered <= self._high_water and self._draining is not None:
-            draining, self._draining = self._draining, None
-            draining.set_result(None)
+        if self._buffered <= self._high_water:
+            self._relieved()
         if self._buffer:
             self._flush()
             return
@@ -300,10 +295,9 @@ class Client(ClientSession):
         self._upgrading = False
         self._drop_candidate()
         self._transport.close()
-        draining, self._draining = self._draining, None
-        if draining is not None:
-            draining.set_result(None)
         self._tell(self.receiver.closed, reason, description)
+        # Unless the receiver has told them more.
+        self._relieved()
 
     # Transports
 

@@ -1,4 +1,5 @@
 from cooee.websocket.connection cimport Connection
+from cooee.websocket.outcome cimport Outcome
 
 
 cdef class ClientReceiver:
@@ -13,11 +14,15 @@ cdef class ClientSession:
     cdef public list _buffer
     # The transport in use, if it takes messages at once.
     cdef readonly ClientWebSocket _websocket
+    # What those wait for who await what they send.
+    cdef Outcome draining
 
     # These return what may be awaited, None where there is no need to. Text is UTF-8 and has
     # Engine.IO's "4" before it.
     cdef object send_text(self, bytes packet)
     cdef object send_message(self, object data)
+    cdef Outcome pressed(self)
+    cdef int drained(self, object error) except -1
     cdef int deliver(self, object data, Py_ssize_t skip) except -1
 
 

@@ -12,6 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from cooee.protocol.frames cimport FIN, TEXT
 from cooee.websocket.connection cimport OPEN, Connection, Settings
+from cooee.websocket.outcome cimport Outcome
 
 logger = logging.getLogger("cooee.engineio")
 
@@ -131,13 +132,35 @@ cdef class ClientSession:
         self.deliver(data, skip)
 
     cdef int deliver(self, object data, Py_ssize_t skip) except -1:
+        # It may be replaced meanwhile.
+        cdef ClientReceiver receiver = self._receiver
         try:
-            self._receiver.on_message(data, skip)
+            receiver.on_message(data, skip)
         except Exception:
             logger.exception("exception in the receiver of %r", self)
         return 0
 
+    # Back-pressure
+
+    cdef Outcome pressed(self):
+        if self.draining is None:
+            self.draining = Outcome()
+        return self.draining
+
+    cdef int drained(self, object error) except -1:
+        cdef Outcome draining = self.draining
+        self.draining = None
+        return 0 if draining is None else draining.finish(None, error)
+
     # For the subclass
+
+    def _pressed(self):
+        """What a sender may await until less waits."""
+        return self.pressed()
+
+    def _relieved(self, error=None):
+        """Let those go on who await what they have sent; with an error if it will not arrive."""
+        self.drained(error)
 
     def _use_websocket(self, ClientWebSocket websocket):
         """Let messages pass through a WebSocket at once; None: let them wait for a transport."""
@@ -185,7 +208,11 @@ cdef class ClientWebSocket(Connection):
         """What a sender may await; None while little waits, or when the server takes too little."""
         if self.stream.out.bytes <= self.settings.high_water or self.drop_if_slow():
             return None
-        return self.pressure()
+        if self.session is None:
+            # Nobody awaits packets that are no messages.
+            return None
+        self.stream.tell_drained = True
+        return self.session.pressed()
 
     # From the connection
 
@@ -199,6 +226,9 @@ cdef class ClientWebSocket(Connection):
                 return session.deliver(data, 1)
         self.transport.packet_received(data)
         return 0
+
+    cdef int got_drained(self) except -1:
+        return 0 if self.session is None else self.session.drained(None)
 
     cdef int got_error(self, object exc) except -1:
         self.transport.websocket_failed(exc)

@@ -22,7 +22,7 @@ import os
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from cooee.engineio.answers import Answers, is_internet_explorer
 from cooee.engineio.cors import AllowedOrigins, Cors
@@ -34,6 +34,7 @@ from cooee.engineio.polls import Polls
 from cooee.engineio.replies import Cookie
 from cooee.engineio.socket import Socket
 from cooee.engineio.transport import WebSocketTransport
+from cooee.engineio.transport_names import Transport, transport_names
 from cooee.http import HttpConnection, Request, Response
 from cooee.protocol.errors import HandshakeError
 from cooee.protocol.handshake import build_response, check_request
@@ -46,7 +47,6 @@ __all__ = ["Refusal", "Server"]
 
 logger = logging.getLogger("cooee.engineio")
 
-Transport: TypeAlias = Literal["polling", "websocket"]
 AllowRequest: TypeAlias = Callable[[Request], bool | str | Awaitable[bool | str]]
 
 EVENTS: Final = ("connection", "connection_error", "upgrade", "initial_headers", "headers")
@@ -104,7 +104,7 @@ class Server:
         upgrade_timeout: Seconds that the change to WebSocket may take, default 10.
         max_http_buffer_size: Bytes in a received message, or the body of a POST, default 1 MB, as
             Node has; a larger body is answered with 413, a larger message closed with 1009.
-        transports: Those on offer, default both.
+        transports: Those on offer: "polling", "websocket" or, the default, both.
         allow_upgrades: Whether sessions may change from polling to WebSocket.
         allow_eio3: Whether clients of protocol 3 (Socket.IO 2 and older) are served too. A request
             that does not name its protocol then counts as one.
@@ -129,7 +129,7 @@ class Server:
         ping_timeout: float = 20,
         upgrade_timeout: float = 10,
         max_http_buffer_size: int = MAX_HTTP_BUFFER_SIZE,
-        transports: Sequence[Transport] = ("polling", "websocket"),
+        transports: Transport | Sequence[Transport] = ("polling", "websocket"),
         allow_upgrades: bool = True,
         allow_eio3: bool = False,
         allow_request: AllowRequest | None = None,
@@ -149,14 +149,11 @@ class Server:
         ):
             if not value > 0:
                 raise ValueError(f"{name} is {value!r}, must be above 0 seconds")
-        for transport in transports:
-            if transport not in ("polling", "websocket"):
-                raise ValueError(f"transport {transport!r}, must be 'polling' or 'websocket'")
         self.max_http_buffer_size = max_http_buffer_size
         self.initial_packet = initial_packet
         self._ping_interval = ping_interval
         self._ping_timeout = ping_timeout
-        self._transports = tuple(transports)
+        self._transports = transport_names(transports)
         self._upgrades = ["websocket"] if allow_upgrades and "websocket" in self._transports else []
         self._allow_eio3 = allow_eio3
         self._allow_request = allow_request

@@ -14,9 +14,10 @@ from urllib.parse import parse_qsl
 
 from cooee.engineio.cors import AllowedOrigins, Cors
 from cooee.engineio.replies import Cookie
-from cooee.engineio.server import AllowRequest, Transport
+from cooee.engineio.server import AllowRequest
 from cooee.engineio.server import Server as EngineServer
 from cooee.engineio.socket import Socket as Engine
+from cooee.engineio.transport_names import Transport
 from cooee.http import Request, Response
 from cooee.reactor import get_reactor
 from cooee.socketio import parser as default_parser
@@ -63,7 +64,7 @@ class ServerOptions(PortOptions, total=False):
     host: str | Iterable[str] | None
     upgrade_timeout: float
     max_http_buffer_size: int
-    transports: Sequence[Transport]
+    transports: Transport | Sequence[Transport]
     allow_upgrades: bool
     allow_eio3: bool
     allow_request: AllowRequest | None
