@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import pytest
+from tests.drivers import PATIENCE
 from tests.socketio_client.serving import application
 from tests.websocket.serving import Inbox
 
 import cooee
-from cooee.socketio import ClientSocket, ConnectError, Server, connect
+from cooee.socketio import ClientSocket, ConnectError, Manager, Server, connect
 
 
-async def start() -> tuple[Server, str]:
+async def start(**options: Any) -> tuple[Server, str]:
     """A server, and its URL."""
-    io = Server(host="127.0.0.1", port=0)
+    io = Server(host="127.0.0.1", port=0, **options)
     application(io, Inbox())
     await io.start()
     return io, f"http://127.0.0.1:{io.port}"
@@ -156,3 +158,60 @@ def test_unknown_options() -> None:
         connect("http://127.0.0.1:1", reconnection_delay=-1)
     with pytest.raises(ValueError):
         connect("127.0.0.1:1")
+    with pytest.raises(TypeError, match=r"connect has no option 'transport' \(is transports meant"):
+        connect("http://127.0.0.1:1", **{"transport": "polling"})
+    with pytest.raises(TypeError, match="Manager has no option 'reconection'"):
+        Manager("http://127.0.0.1:1", **{"reconection": False})
+    with pytest.raises(ValueError, match="'pigeon', must be 'polling' or 'websocket'"):
+        connect("http://127.0.0.1:1", transports="pigeon")
+
+
+@pytest.mark.parametrize("auth", ["token", b"token", 1, ["token"]])
+def test_auth_that_is_no_object(auth: Any) -> None:
+    with pytest.raises(TypeError, match="auth is "):
+        connect("http://127.0.0.1:1", auth=auth)
+    # Nothing connects in the background, nor is there a manager for the next.
+    cooee.run()
+    with pytest.raises(TypeError, match="auth is "):
+        Manager("http://127.0.0.1:1", auth=auth)
+    manager = Manager("http://127.0.0.1:1", auto_connect=False)
+    with pytest.raises(TypeError, match="auth is "):
+        manager.socket("/", auth=auth)
+    assert manager.namespaces == []
+
+
+@pytest.mark.parametrize("result", ["token", ZeroDivisionError()])
+@pytest.mark.parametrize("later", [False, True])
+def test_an_auth_function_that_fails(result: Any, later: bool) -> None:
+    def auth() -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def auth_later() -> Any:
+        return auth()
+
+    async def main() -> None:
+        io, url = await start()
+        with pytest.raises((TypeError, ZeroDivisionError)):
+            async with connect(url, auth=auth_later if later else auth):
+                pass
+        async with connect(url, auth=MappingProxyType({"token": "open sesame"})) as client:
+            assert client.connected
+        await io.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_one_transport_by_its_name(transport: str) -> None:
+    async def main() -> None:
+        io, url = await start(transports=transport)
+        async with connect(url, transports=transport) as client:
+            assert client.manager.engine is not None
+            assert client.manager.engine.transport == transport
+        await io.close()
+
+    asyncio.run(main())
+    with pytest.raises(ValueError, match="'pigeon', must be 'polling' or 'websocket'"):
+        Server(transports=cast(Any, "pigeon"))

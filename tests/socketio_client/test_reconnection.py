@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -143,6 +144,37 @@ def test_attempts_come_to_an_end(unused_url: str, driver: Driver, clients: Clien
     assert joined.done  # type: ignore[attr-defined]
     with pytest.raises(TransportFailure):
         joined.result()  # type: ignore[attr-defined]
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+
+
+def test_a_failure_that_nobody_hears_is_logged(
+    unused_url: str, driver: Driver, clients: Clients, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[None] = []
+
+    def start(**options: Any) -> Manager:
+        manager = Manager(
+            unused_url, reconnection_attempts=2, reconnection_delay=0.01, auto_connect=False
+        )
+        manager.on("reconnect_failed", lambda: done.append(None))
+        for event, handler in options.items():
+            (manager if event == "error" else manager.socket()).on(event, handler)
+        manager.socket().connect()
+        return manager
+
+    driver.call(start)
+    driver.until(lambda: len(done) == 1)
+    (text,) = warnings(caplog)
+    assert text.startswith(f"cannot connect to {unused_url}: polling: ")
+    caplog.clear()
+    driver.call(partial(start, connect_error=lambda exc: None))
+    driver.until(lambda: len(done) == 2)
+    driver.call(partial(start, error=lambda exc: None))
+    driver.until(lambda: len(done) == 3)
+    assert warnings(caplog) == []
 
 
 def test_without_reconnection(service: Service, clients: Clients) -> None:

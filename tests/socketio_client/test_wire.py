@@ -19,7 +19,7 @@ from tests.rawserver import RawPeer, RawServer, server_message
 from tests.socketio_client.serving import Client, Clients
 
 import cooee
-from cooee.socketio import LimitExceeded, Manager
+from cooee.socketio import Disconnected, LimitExceeded, Manager
 from cooee.websocket.outcome import Outcome
 
 HANDSHAKE = {"sid": "s", "upgrades": [], "pingInterval": 25000, "pingTimeout": 20000}
@@ -180,6 +180,22 @@ def test_emitting_to_a_server_that_reads_nothing(server: RawServer, clients: Cli
         assert peer.receive_message() == b"bytes"
     client.driver.until(lambda: waiting[-1].done)
     assert client.driver.call(lambda: client.socket.emit("little")) is not waiting[-1]
+
+
+def test_the_connection_is_lost_while_an_emit_waits(server: RawServer, clients: Clients) -> None:
+    client, peer = join(clients, server, high_water=1000, reconnection=False)
+
+    def emit() -> list[Any]:
+        return [client.socket.emit("much", "x" * 100_000) for _ in range(100)]
+
+    waiting = client.driver.call(emit)[-1]
+    assert not waiting.done
+    peer.close()
+    client.driver.until(lambda: waiting.done)
+    reason = client.expect("disconnect")[0]
+    with pytest.raises(Disconnected) as raised:
+        waiting.result()
+    assert raised.value.reason == reason
 
 
 def test_a_server_that_takes_too_little(server: RawServer, clients: Clients) -> None:

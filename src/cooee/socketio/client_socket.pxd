@@ -44,3 +44,4 @@ cdef class ClientSocket(Channel):
     cdef int leave(self) except -1
     cdef int settle_joining(self, object error) except -1
     cdef int tell(self, list args) except -1
+    cdef int auth_failed(self, object exc) except -1

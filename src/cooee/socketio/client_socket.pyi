@@ -5,18 +5,21 @@ from typing import Any, Self
 from cooee.socketio.emit_operator import EmitOperator
 from cooee.socketio.manager import Manager
 from cooee.socketio.multiplexer import Channel
+from cooee.socketio.options import Auth
 from cooee.websocket.outcome import Outcome
 
 class ClientAck:
     def __call__(self, *args: Any) -> Awaitable[None]: ...
 
 class ClientSocket(Channel):
-    auth: Any
+    auth: Auth
     ack_timeout: float | None
     @property
     def id(self) -> str | None: ...
     @property
     def disconnected(self) -> bool: ...
+    @property
+    def hears_failures(self) -> bool: ...
     @property
     def recovered(self) -> bool: ...
     @property
@@ -28,7 +31,7 @@ class ClientSocket(Channel):
         manager: Manager,
         namespace: str,
         *,
-        auth: Any = None,
+        auth: Auth = None,
         retries: int | None = None,
         ack_timeout: float | None = None,
     ) -> None: ...

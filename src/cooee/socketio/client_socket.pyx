@@ -37,6 +37,7 @@ from cooee.websocket.outcome cimport DONE, Outcome
 from cooee.socketio.broadcast import check_event
 from cooee.socketio.emit_operator import EmitOperator
 from cooee.socketio.errors import ConnectError, Disconnected, LimitExceeded
+from cooee.socketio.options import check_auth
 
 logger = logging.getLogger("cooee.socketio")
 
@@ -123,6 +124,7 @@ cdef class ClientSocket(Channel):
 
     def __init__(self, manager, str namespace not None, *, auth=None, retries=None,
                  ack_timeout=None):
+        check_auth(auth)
         self.prepare(manager.reactor, manager.ordered, manager.max_queue)
         self.manager = manager
         self.namespace = namespace
@@ -241,13 +243,14 @@ cdef class ClientSocket(Channel):
             socket.emit("question", ack=lambda *answer: print(answer))
             await socket.emit("large", data)
 
-        Awaiting the result waits while more than ``high_water`` bytes wait to be sent; to ignore it
-        is all right.
+        Awaiting the result waits while more than ``high_water`` bytes wait to be sent, and raises
+        :class:`Disconnected` if the connection is lost meanwhile; to ignore it is all right.
 
         Args:
             event: A string other than ``connect``, ``connect_error``, ``disconnect``,
                 ``disconnecting``, ``newListener`` and ``removeListener``.
-            args: What JSON has, besides bytes-like objects; see :class:`cooee.socketio.Encoder`.
+            args: What JSON has, besides bytes-like objects; see
+                :class:`cooee.socketio.parser.Encoder`.
             ack: Called with the arguments of the acknowledgement; with :meth:`timeout`,
                 ``ack_timeout`` or ``retries``, with an error or None before them. It may be a
                 coroutine function.
@@ -365,7 +368,7 @@ cdef class ClientSocket(Channel):
             auth = auth()
         except Exception as exc:
             logger.exception("exception in the auth function of %r", self)
-            self.tell(["connect_error", exc])
+            self.auth_failed(exc)
             return
         if inspect.isawaitable(auth):
             self.reactor.spawn(self.join_later(auth, self.manager.engine))
@@ -377,7 +380,8 @@ cdef class ClientSocket(Channel):
             auth = await auth
         except Exception as exc:
             logger.exception("exception in the auth function of %r", self)
-            self.tell(["connect_error", exc])
+            if self.active and engine is self.manager.engine:
+                self.auth_failed(exc)
             return
         # The connection may be another by now.
         if self.active and engine is self.manager.engine and self.manager.ready_state == "open":
@@ -385,6 +389,14 @@ cdef class ClientSocket(Channel):
 
     def join(self, auth):
         """Send the CONNECT packet."""
+        try:
+            check_auth(auth)
+            if auth is not None:
+                auth = dict(auth)
+        except Exception as exc:
+            logger.exception("auth of %r cannot be sent", self)
+            self.auth_failed(exc)
+            return
         if self.pid is not None:
             known = {"pid": self.pid}
             if self.last_offset is not None:
@@ -394,7 +406,17 @@ cdef class ClientSocket(Channel):
             self.manager.write(make_packet(CONNECT, self.namespace, None, auth))
         except Exception as exc:
             logger.exception("auth of %r cannot be sent", self)
-            self.tell(["connect_error", exc])
+            self.auth_failed(exc)
+
+    cdef int auth_failed(self, object exc) except -1:
+        """Without it there is nothing to wait for, until there is another connection."""
+        self.settle_joining(exc)
+        return self.tell(["connect_error", exc])
+
+    @property
+    def hears_failures(self):
+        """Whether somebody is told, or waits, when it cannot be connected."""
+        return self.joining is not None or bool(self.listeners("connect_error"))
 
     def transport_failed(self, exc):
         """There is no connection (called by the manager)."""

@@ -11,11 +11,10 @@ Managers: one Engine.IO connection, the namespaces that share it, and reconnecti
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Unpack
 from urllib.parse import parse_qsl
 
 from cooee.engineio.client import Client as Engine
@@ -28,6 +27,8 @@ from cooee.socketio.client_socket import ClientSocket
 from cooee.socketio.emitter import Emitter
 from cooee.socketio.errors import Disconnected
 from cooee.socketio.multiplexer import Multiplexer, PacketReceiver
+from cooee.socketio.options import Auth, EngineOptions, ManagerOptions, check_auth
+from cooee.websocket.options import refuse_options
 from cooee.websocket.outcome import Outcome
 
 __all__ = ["Manager", "connect"]
@@ -92,6 +93,7 @@ class Manager(Multiplexer, Emitter):
     Raises:
         errors.SyntaxError: The URL is malformed (also a ValueError).
         NotSupportedError: The URL's scheme is https or wss.
+        TypeError: There is no such option, or ``auth`` is of another type.
         ValueError: An option is out of range.
     """
 
@@ -107,7 +109,7 @@ class Manager(Multiplexer, Emitter):
         reconnection_delay_max: float = 5.0,
         randomization_factor: float = 0.5,
         timeout: float | None = 20.0,
-        auth: Any = None,
+        auth: Auth = None,
         parser: ModuleType | Any = default_parser,
         retries: int | None = None,
         ack_timeout: float | None = None,
@@ -116,12 +118,11 @@ class Manager(Multiplexer, Emitter):
         max_queue: int = 4 * 1024 * 1024,
         max_acks: int = 10_000,
         reactor: Reactor | None = None,
-        **options: Any,
+        **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__()
-        unknown = options.keys() - _ENGINE_OPTIONS
-        if unknown:
-            raise TypeError(f"options unknown: {', '.join(sorted(unknown))}")
+        _refuse_unknown("Manager", options, EngineOptions)
+        check_auth(auth)
         self.url = parse_url(str(url))
         self.ready_state: Literal["closed", "opening", "open"] = "closed"
         self.reactor = get_reactor() if reactor is None else reactor
@@ -137,12 +138,14 @@ class Manager(Multiplexer, Emitter):
         self._timeout = timeout
         self._backoff = Backoff(reconnection_delay, reconnection_delay_max, randomization_factor)
         self._remember_upgrade = remember_upgrade
-        self._options = {"path": path if path.endswith("/") else f"{path}/", **options}
+        self._path = path if path.endswith("/") else f"{path}/"
+        self._options = options
         self._use_parser(parser.Encoder(), parser.Decoder())
         self._link: _Link | None = None
         self._timer: Timer | None = None
         self._reconnecting = False
         self._skip_reconnect = False
+        self._warned = False
         if auto_connect:
             self.open()
 
@@ -159,20 +162,33 @@ class Manager(Multiplexer, Emitter):
         """Names of the namespaces that were asked for."""
         return list(self._sockets)
 
-    def socket(self, namespace: str = "/", *, auth: Any = None, **options: Any) -> ClientSocket:
+    def socket(
+        self,
+        namespace: str = "/",
+        *,
+        auth: Auth = None,
+        retries: int | None = None,
+        ack_timeout: float | None = None,
+    ) -> ClientSocket:
         """
         Return the socket of a namespace, joining it unless ``auto_connect`` is off.
 
         Args:
             namespace: Its name.
             auth: As for the manager.
-            options: ``retries`` and ``ack_timeout``, as for the manager.
+            retries: As for the manager.
+            ack_timeout: As for the manager.
+
+        Raises:
+            TypeError: ``auth`` is of another type.
         """
         if not namespace.startswith("/"):
             namespace = f"/{namespace}"
         found = self._sockets.get(namespace)
         if found is None:
-            found = ClientSocket(self, namespace, auth=auth, **options)
+            found = ClientSocket(
+                self, namespace, auth=auth, retries=retries, ack_timeout=ack_timeout
+            )
             self._sockets[namespace] = found
             if self.auto_connect:
                 found.connect()
@@ -202,6 +218,7 @@ class Manager(Multiplexer, Emitter):
                     self._remember_upgrade and before is not None and before.websocket_succeeded
                 ),
                 reactor=self.reactor,
+                path=self._path,
                 **self._options,
             )
         except BaseException:
@@ -221,6 +238,7 @@ class Manager(Multiplexer, Emitter):
     def _opened(self, link: _Link) -> None:
         self._cancel_timer()
         self.ready_state = "open"
+        self._warned = False
         self._fire("open")
         for socket in self._active():
             # A handler may have ended it.
@@ -232,6 +250,7 @@ class Manager(Multiplexer, Emitter):
     def _not_opened(self, link: _Link, exc: Exception) -> None:
         self._cleanup()
         self.ready_state = "closed"
+        self._warn(exc)
         self._fire("error", exc)
         for socket in self._active():
             socket.transport_failed(exc)
@@ -240,6 +259,14 @@ class Manager(Multiplexer, Emitter):
         elif not self._reconnecting and self.reconnection and self._backoff.attempts == 0:
             self._reconnect()
         self._check_given_up(exc)
+
+    def _warn(self, exc: Exception) -> None:
+        """Say why there is no connection, once for each time without one, if nobody listens."""
+        if self._warned or self.listeners("error"):
+            return
+        if not any(socket.hears_failures for socket in self._active()):
+            self._warned = True
+            logger.warning("cannot connect to %s: %s", self.url.origin, exc)
 
     def _check_given_up(self, exc: Exception) -> None:
         """Nobody needs to wait for a connection that is not tried again."""
@@ -266,6 +293,8 @@ class Manager(Multiplexer, Emitter):
         engine = self.engine
         self._cleanup()
         if engine is not None:
+            if reason != "forced close":
+                engine._relieved(Disconnected(reason))
             engine.close()
         self._backoff.reset()
         self.ready_state = "closed"
@@ -387,12 +416,16 @@ class _Link(PacketReceiver):
             self.manager.lost(self, reason, description)
 
 
-_ENGINE_OPTIONS: Final = frozenset(inspect.signature(Engine.__init__).parameters) - {
-    "self",
-    "url",
-    "receiver",
-    "websocket_first",
-}
+def _refuse_unknown(owner: str, options: Mapping[str, object], known: type) -> None:
+    """Raise TypeError for options that are not in a TypedDict, the manager's own beside it."""
+    names = known.__annotations__.keys()
+    unknown = options.keys() - names
+    if unknown:
+        raise refuse_options(
+            owner, unknown, {**EngineOptions.__annotations__, **ManagerOptions.__annotations__}
+        )
+
+
 _SOCKET_OPTIONS: Final = ("auth", "retries", "ack_timeout")
 
 
@@ -403,7 +436,7 @@ def connect(
     multiplex: bool = True,
     query: Mapping[str, object] | None = None,
     extra_headers: Headers | Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-    **options: Any,
+    **options: Unpack[ManagerOptions],
 ) -> ClientSocket:
     """
     Connect to a namespace of a Socket.IO server.
@@ -445,21 +478,26 @@ def connect(
     Raises:
         errors.SyntaxError: The URL is malformed (also a ValueError).
         NotSupportedError: The URL's scheme is https or wss.
+        TypeError: There is no such option, or ``auth`` is of another type.
         ValueError: An option is out of range.
     """
+    _refuse_unknown("connect", options, ManagerOptions)
+    check_auth(options.get("auth"))
+    given: dict[str, Any] = dict(options)
     record = parse_url(str(url))
     namespace = record.path
-    own = {name: options.pop(name) for name in _SOCKET_OPTIONS if name in options}
+    own = {name: given.pop(name) for name in _SOCKET_OPTIONS if name in given}
     parameters: dict[str, object] = dict(parse_qsl(record.query or "", keep_blank_values=True))
     parameters.update(query or {})
-    options.update(query=parameters, extra_headers=extra_headers)
-    reactor: Reactor = options.setdefault("reactor", get_reactor())
+    given.update(query=parameters, extra_headers=extra_headers)
+    reactor: Reactor = given.get("reactor") or get_reactor()
+    given["reactor"] = reactor
     managers: dict[tuple[str, str], Manager] = reactor.registry.setdefault(_REGISTRY, {})
-    key = (record.origin, str(options.get("path", "/socket.io/")))
+    key = (record.origin, str(given.get("path", "/socket.io/")))
     shared = managers.get(key)
     if force_new or not multiplex or (shared and namespace in shared.namespaces):
-        return Manager(record, **options).socket(namespace, **own)
+        return Manager(record, **given).socket(namespace, **own)
     if shared is None:
-        shared = Manager(record, **options)
+        shared = Manager(record, **given)
         managers[key] = shared
     return shared.socket(namespace, **own)

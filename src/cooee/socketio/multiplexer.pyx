@@ -95,4 +95,6 @@ cdef class PacketReceiver(ClientReceiver):
     """
 
     cdef int on_message(self, object data, Py_ssize_t skip) except -1:
-        return 0 if self.manager is None else self.manager.got_message(data, skip)
+        # What comes may cut it off.
+        cdef Multiplexer manager = self.manager
+        return 0 if manager is None else manager.got_message(data, skip)
