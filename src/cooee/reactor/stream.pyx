@@ -327,6 +327,7 @@ cdef class Stream(Handle):
                     return self.lose(self.reactor.sys_error())
                 # The reading side learns why.
                 cooee_outq_clear(&self.out)
+                self.tell_drained = False
                 self.reactor.sys_end(self, True)
                 break
             if sent >= 0:
