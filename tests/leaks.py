@@ -7,6 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from tests.peers import sanitized
+
 # How long, in seconds, descriptors and threads that are on their way out may take to be gone.
 GRACE = 2.0
 
@@ -38,6 +42,23 @@ def without_collector() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def resident() -> int:
+    """Bytes of memory that this process has; a skip where that cannot be seen."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except FileNotFoundError:
+        pytest.skip("the system does not say how much memory a process has")
+
+
+@contextmanager
+def grows_less(size: int) -> Iterator[None]:
+    """The process, servers and clients, grows by fewer bytes; sanitizers keep what is freed."""
+    before = resident()
+    yield
+    assert sanitized() or resident() - before < size
 
 
 class Snapshot:

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-import pytest
 from tests.drivers import PATIENCE, Driver
 from tests.engineio_server.serving import take_answer
 from tests.protocol import oracle
@@ -295,15 +294,6 @@ def read_payload(text: str, revision: int) -> list[Message]:
         else:
             packets.append(part)
     return packets
-
-
-def resident() -> int:
-    """Bytes of memory that this process has; a skip where that cannot be seen."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except FileNotFoundError:
-        pytest.skip("the system does not say how much memory a process has")
 
 
 __all__ = ["PATIENCE", "Hostility", "Message", "PollingSession", "Session", "WebSocketSession"]

@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.leaks import grows_less
 from tests.rawclient import RawClient, message_frame
 from tests.socketio_hostile.serving import (
     PATH,
     Hostility,
     PollingSession,
     Session,
-    resident,
     write_payload,
 )
 
@@ -33,9 +33,8 @@ pytestmark = [
 @pytest.fixture
 def bounded() -> Iterator[None]:
     """The process, which is server and clients, grows by 48 MiB at most."""
-    before = resident()
-    yield
-    assert resident() - before < 48 * MEGABYTE
+    with grows_less(48 * MEGABYTE):
+        yield
 
 
 def bystander(server: Hostility) -> Session:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from tests.drivers import Driver
-from tests.leaks import descriptors, without_collector
+from tests.leaks import descriptors, resident, without_collector
 from tests.socketio_client.serving import TRANSPORTS, Service
-from tests.socketio_hostile.serving import PATH, Hostility, resident
+from tests.socketio_hostile.serving import PATH, Hostility
 from tests.socketio_server.fake import FakeClient, join, run, turns
 
 from cooee.socketio import ConnectError, Manager, Server, Socket

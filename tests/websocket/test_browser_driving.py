@@ -134,7 +134,9 @@ def test_poll_never_blocks_and_counts() -> None:
         heard: list[str] = []
         ws.onmessage = lambda event: heard.append(event.data)
         ws.onclose = lambda event: heard.append("closed")
-        assert cooee.poll() == 0
+        # What has come since the test before goes first.
+        while cooee.poll():
+            pass
         while not select.select([server.sock], [], [], 0)[0]:
             cooee.poll()
         peer = server.take()
