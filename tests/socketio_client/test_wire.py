@@ -160,6 +160,23 @@ def test_ctrl_c_in_a_handler() -> None:
         thread.join(PATIENCE)
 
 
+def test_a_handler_of_outgoing_events_connects_again(server: RawServer, clients: Clients) -> None:
+    client, peer = join(clients, server)
+
+    def again(*args: Any) -> None:
+        client.socket.off_any_outgoing()
+        client.socket.disconnect()
+        client.socket.connect()
+
+    client.driver.call(client.socket.on_any_outgoing, again)
+    client.driver.call(lambda: client.socket.emit("lost"))
+    assert peer.receive_message() == "41"
+    receive_end(peer)
+    peer = let_join(server)
+    client.driver.call(lambda: client.socket.emit("sent"))
+    assert peer.receive_message() == '42["sent"]'
+
+
 # What waits
 
 

@@ -25,6 +25,9 @@ cdef class Channel(SocketEvents):
         """Send a packet; the result may be awaited."""
         if packet.kind == EVENT and self.any_outgoing is not None:
             self.notify_outgoing(packet.data)
+            if not self.connected:
+                # They have ended it: nothing may follow DISCONNECT, or come before CONNECT.
+                return DONE
         waits = self.manager.write(packet)
         return DONE if waits is None else waits
 
