@@ -7,7 +7,7 @@ import pytest
 
 from cooee.engineio import Server as EngineServer
 from cooee.socketio import Server
-from cooee.socketio.server import ServerOptions
+from cooee.socketio.options import ServerOptions
 from cooee.websocket.options import PortOptions
 
 pytestmark = pytest.mark.once

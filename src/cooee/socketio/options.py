@@ -1,18 +1,47 @@
-"""Options of clients: their types, and what ``auth`` may be."""
+"""Options of servers and clients: their types, and what ``auth`` may be."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeAlias, TypedDict
 
+from cooee.engineio.cors import AllowedOrigins, Cors
+from cooee.engineio.replies import Cookie
+from cooee.engineio.server import AllowRequest
+from cooee.engineio.transport_names import Transport
 from cooee.protocol.headers import Headers
 from cooee.reactor import Reactor
+from cooee.websocket.options import PortOptions
 
-__all__ = ["Auth", "EngineOptions", "ManagerOptions", "TransportOptions", "check_auth"]
+__all__ = [
+    "Auth",
+    "EngineOptions",
+    "ManagerOptions",
+    "ServerOptions",
+    "TransportOptions",
+    "check_auth",
+]
 
 _Credentials: TypeAlias = Mapping[str, Any] | None
 Auth: TypeAlias = _Credentials | Callable[[], _Credentials | Awaitable[_Credentials]]
+
+
+class ServerOptions(PortOptions, total=False):
+    """The arguments of the Socket.IO server that are those of the servers it is made of."""
+
+    host: str | Iterable[str] | None
+    upgrade_timeout: float
+    max_http_buffer_size: int
+    transports: Transport | Sequence[Transport]
+    allow_upgrades: bool
+    allow_eio3: bool
+    allow_request: AllowRequest | None
+    cors: Cors | AllowedOrigins | None
+    cookie: Cookie | None
+    http_compression: bool
+    compression_threshold: int
+    initial_packet: str | bytes | None
 
 
 class TransportOptions(TypedDict, total=False):

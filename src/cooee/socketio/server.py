@@ -5,19 +5,15 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType, TracebackType
 from typing import Any, Final, Self, TypeAlias, Unpack, overload
 from urllib.parse import parse_qsl
 
-from cooee.engineio.cors import AllowedOrigins, Cors
-from cooee.engineio.replies import Cookie
-from cooee.engineio.server import AllowRequest
 from cooee.engineio.server import Server as EngineServer
 from cooee.engineio.socket import Socket as Engine
-from cooee.engineio.transport_names import Transport
 from cooee.http import Request, Response
 from cooee.reactor import get_reactor
 from cooee.socketio import parser as default_parser
@@ -41,9 +37,10 @@ from cooee.socketio.namespace import (
     refuse,
     start_adapter,
 )
+from cooee.socketio.options import ServerOptions
 from cooee.socketio.raw import RawMember
 from cooee.socketio.socket import Socket
-from cooee.websocket.options import PortOptions, refuse_options
+from cooee.websocket.options import refuse_options
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.server import Server as WebServer
 from cooee.websocket.session import Session
@@ -56,23 +53,6 @@ NamespaceMatcher: TypeAlias = Callable[[str, dict[str, Any]], bool | Awaitable[b
 
 _ENGINE_OPTIONS: Final = frozenset(inspect.signature(EngineServer.__init__).parameters) - {"self"}
 _CONTROL: Final = re.compile("[\x00-\x1f]")
-
-
-class ServerOptions(PortOptions, total=False):
-    """The arguments of :class:`Server` that are those of the servers it is made of."""
-
-    host: str | Iterable[str] | None
-    upgrade_timeout: float
-    max_http_buffer_size: int
-    transports: Transport | Sequence[Transport]
-    allow_upgrades: bool
-    allow_eio3: bool
-    allow_request: AllowRequest | None
-    cors: Cors | AllowedOrigins | None
-    cookie: Cookie | None
-    http_compression: bool
-    compression_threshold: int
-    initial_packet: str | bytes | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
