@@ -90,8 +90,7 @@ class SocketConversation(Conversation):
         ack_timeout: Seconds to wait for acknowledgements, 10.
     """
 
-    # Waiting for what was emitted to leave ends with what the WebSocket beneath ended with.
-    gone = (ConnectionClosed, Disconnected, ConnectError, TransportError)
+    gone = (Disconnected, ConnectError, TransportError)
 
     def __init__(
         self,
