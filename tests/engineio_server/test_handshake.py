@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.engineio_server.serving import Serving
+from tests.rawclient import RawClient
 
 from cooee.engineio import Cookie, Server
 from cooee.http import HttpConnection, Request
@@ -27,6 +28,25 @@ def connections(server: Serving) -> list[HttpConnection]:
     """Those that wait for an answer, or for the next request."""
     streams = [one for one in server.driver.reactor.handles() if isinstance(one, Stream)]
     return [one.protocol for one in streams if isinstance(one.protocol, HttpConnection)]
+
+
+def undecided(serving: Start, transport: str) -> tuple[Serving, RawClient, asyncio.Future[bool]]:
+    """A server, a client that waits for its ``allow_request``, and what that is going to say."""
+    waiting: list[asyncio.Future[bool]] = []
+
+    async def allow(request: Request) -> bool:
+        waiting.append(asyncio.get_running_loop().create_future())
+        return await waiting[-1]
+
+    server = serving(allow_request=allow)
+    client = server.open()
+    target = f"/engine.io/?EIO=4&transport={transport}"
+    if transport == "polling":
+        client.request(target)
+    else:
+        client.request_upgrade(target)
+    server.until(lambda: waiting)
+    return server, client, waiting[0]
 
 
 class TestPolling:
@@ -284,48 +304,22 @@ class TestAllowRequest:
 
     @pytest.mark.parametrize("transport", ["polling", "websocket"])
     def test_client_that_does_not_wait(self, serving: Start, transport: str) -> None:
-        waiting: list[asyncio.Future[bool]] = []
-
-        async def allow(request: Request) -> bool:
-            waiting.append(asyncio.get_running_loop().create_future())
-            return await waiting[-1]
-
-        server = serving(allow_request=allow)
-        client = server.open()
-        target = f"/engine.io/?EIO=4&transport={transport}"
-        if transport == "polling":
-            client.request(target)
-        else:
-            client.request_upgrade(target)
-        server.until(lambda: waiting)
+        server, client, answer = undecided(serving, transport)
         client.vanish()
         server.until(
             lambda: (
                 not any(isinstance(handle, Stream) for handle in server.driver.reactor.handles())
             )
         )
-        server.call(waiting[0].set_result, True)
+        server.call(answer.set_result, True)
         assert not server.call(lambda: server.engine.clients)
 
     @pytest.mark.parametrize("transport", ["polling", "websocket"])
     def test_client_that_sends_no_more(self, serving: Start, transport: str) -> None:
-        waiting: list[asyncio.Future[bool]] = []
-
-        async def allow(request: Request) -> bool:
-            waiting.append(asyncio.get_running_loop().create_future())
-            return await waiting[-1]
-
-        server = serving(allow_request=allow)
-        client = server.open()
-        target = f"/engine.io/?EIO=4&transport={transport}"
-        if transport == "polling":
-            client.request(target)
-        else:
-            client.request_upgrade(target)
-        server.until(lambda: waiting)
+        server, client, answer = undecided(serving, transport)
         client.end()
         server.until(lambda: any(one.disconnected for one in connections(server)))
-        server.call(waiting[0].set_result, True)
+        server.call(answer.set_result, True)
         server.until(lambda: not connections(server))
         assert not server.call(lambda: server.engine.clients)
 
