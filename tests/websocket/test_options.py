@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ def test_the_types_name_what_there_is() -> None:
     [
         (lambda **options: cooee.Server(port=0, **options), "Server"),
         (lambda **options: cooee.connect("ws://localhost", **options), "connect"),
+        (lambda **options: cooee.WebSocket("ws://localhost", **options), "WebSocket"),
     ],
 )
 def test_says_what_may_be_meant(make: Callable[..., Any], what: str) -> None:
@@ -41,6 +43,14 @@ def test_says_what_may_be_meant(make: Callable[..., Any], what: str) -> None:
     assert str(caught.value) == message
     with pytest.raises(TypeError, match=r"'extra_headers' \(is headers meant\?\)"):
         make(extra_headers={})
+
+
+def test_the_browser_s_class_knows_its_own_arguments() -> None:
+    """Those that only a stub tells: each is meant where it is nearly given."""
+    with pytest.raises(TypeError) as caught:
+        cooee.WebSocket("ws://localhost", reactors=1, unix_path=2)  # type: ignore[call-arg]
+    message = "'reactors' (is reactor meant?), 'unix_path' (is unix meant?)"
+    assert str(caught.value) == f"WebSocket has no option {message}"
 
 
 class Callback:
@@ -57,6 +67,9 @@ def test_a_handler_may_be_an_object_that_is_called() -> None:
         ({"port": "6080"}, TypeError, "port is '6080', must be an int"),
         ({"port": 0, "close_timeout": None}, TypeError, "close_timeout is None, must be a number"),
         ({"port": 0, "max_message_size": "1M"}, TypeError, "max_message_size is '1M', must be"),
+        ({"port": 0, "max_message_size": math.inf}, ValueError, "max_message_size is inf, must be"),
+        ({"port": 0, "max_queue": 2**63}, ValueError, "max_queue is 9223372036854775808, must be"),
+        ({"port": 0, "ping_interval": math.nan}, ValueError, "ping_interval is nan, must be"),
         ({"port": 65536}, ValueError, "port is 65536, must be 0 to 65535"),
         ({"port": 0, "handler": print}, TypeError, "must be a coroutine function"),
         ({"port": 0, "origins": "http://a"}, ValueError, "'same-origin', '\\*', or a list"),

@@ -28,7 +28,7 @@ from cooee.socketio.emitter import Emitter
 from cooee.socketio.errors import Disconnected
 from cooee.socketio.multiplexer import Multiplexer, PacketReceiver
 from cooee.socketio.options import Auth, EngineOptions, ManagerOptions, check_auth
-from cooee.websocket.options import refuse_options
+from cooee.websocket.options import check_options
 from cooee.websocket.outcome import Outcome
 
 __all__ = ["Manager", "connect"]
@@ -121,7 +121,7 @@ class Manager(Multiplexer, Emitter):
         **options: Unpack[EngineOptions],
     ) -> None:
         super().__init__()
-        _refuse_unknown("Manager", options, EngineOptions)
+        check_options(Manager, options, EngineOptions)
         check_auth(auth)
         self.url = parse_url(str(url))
         self.ready_state: Literal["closed", "opening", "open"] = "closed"
@@ -416,16 +416,6 @@ class _Link(PacketReceiver):
             self.manager.lost(self, reason, description)
 
 
-def _refuse_unknown(owner: str, options: Mapping[str, object], known: type) -> None:
-    """Raise TypeError for options that are not in a TypedDict, the manager's own beside it."""
-    names = known.__annotations__.keys()
-    unknown = options.keys() - names
-    if unknown:
-        raise refuse_options(
-            owner, unknown, {**EngineOptions.__annotations__, **ManagerOptions.__annotations__}
-        )
-
-
 _SOCKET_OPTIONS: Final = ("auth", "retries", "ack_timeout")
 
 
@@ -481,7 +471,7 @@ def connect(
         TypeError: There is no such option, or ``auth`` is of another type.
         ValueError: An option is out of range.
     """
-    _refuse_unknown("connect", options, ManagerOptions)
+    check_options(connect, options, ManagerOptions)
     check_auth(options.get("auth"))
     given: dict[str, Any] = dict(options)
     record = parse_url(str(url))

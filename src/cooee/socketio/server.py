@@ -40,7 +40,7 @@ from cooee.socketio.namespace import (
 from cooee.socketio.options import ServerOptions
 from cooee.socketio.raw import RawMember
 from cooee.socketio.socket import Socket
-from cooee.websocket.options import refuse_options
+from cooee.websocket.options import check_options
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.server import Server as WebServer
 from cooee.websocket.session import Session
@@ -132,10 +132,7 @@ class Server:
         limits: Limits | None = None,
         **options: Unpack[ServerOptions],
     ) -> None:
-        unknown = options.keys() - ServerOptions.__annotations__.keys()
-        if unknown:
-            own = inspect.signature(Server).parameters.keys() - {"options"}
-            raise refuse_options("Server", unknown, [*own, *ServerOptions.__annotations__])
+        check_options(Server, options, ServerOptions)
         recovery = Recovery() if connection_state_recovery is True else connection_state_recovery
         self._recovery = recovery or None
         self._path = path if path.endswith("/") else f"{path}/"

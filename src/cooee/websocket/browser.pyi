@@ -1,6 +1,6 @@
 import os
 from collections.abc import Callable, Iterable
-from typing import ClassVar, Literal, TypedDict, overload
+from typing import ClassVar, Literal, overload
 
 from typing_extensions import Buffer, Unpack
 
@@ -10,15 +10,7 @@ from cooee.websocket.blob import Blob
 from cooee.websocket.connection import Connection
 from cooee.websocket.events import CloseEvent, ErrorEvent, Event, MessageEvent
 from cooee.websocket.opening import HeadersLike
-
-class _Settings(TypedDict, total=False):
-    # As SettingsOptions; ping_interval has a default of its own.
-    max_message_size: int | None
-    close_timeout: float
-    ping_timeout: float | None
-    high_water: int
-    max_buffered: int
-    max_queue: int
+from cooee.websocket.options import SettingsOptions
 
 class WebSocket(Connection):
     CONNECTING: ClassVar[int]
@@ -41,8 +33,7 @@ class WebSocket(Connection):
         reactor: Reactor | None = None,
         open_timeout: float | None = 10,
         unix: str | os.PathLike[str] | None = None,
-        ping_interval: float | None = 0,
-        **settings: Unpack[_Settings],
+        **settings: Unpack[SettingsOptions],
     ) -> None: ...
     @property
     def url(self) -> str: ...

@@ -32,11 +32,16 @@ from cooee.protocol.headers import format_extensions
 from cooee.protocol.urls import parse_websocket_url
 from cooee.reactor import get_reactor
 from cooee.websocket.blob import Blob
-from cooee.websocket.connection import Settings
 from cooee.websocket.keepalive import Keepalive
 from cooee.websocket.opening import Opening, OpeningOptions
+from cooee.websocket.options import make_settings
 
 logger = logging.getLogger("cooee.websocket")
+
+# The arguments of the WebSocket that are given by name.
+cdef tuple OPTIONS = (
+    "protocols", "origin", "headers", "user_agent", "reactor", "open_timeout", "unix"
+)
 
 cdef enum:
     # Messages that the record of what is not yet sent begins with room for.
@@ -84,14 +89,14 @@ cdef class WebSocket(Connection):
         open_timeout: Seconds for the connection to be established, not counting the time that it
             waits for others to the same server (RFC 6455 §4.1); None for no limit. Default 10.
         unix: Path of a Unix socket to connect to; the URL then gives the rest.
-        ping_interval: Seconds of silence after which a Ping is sent. 0, the default, for never,
-            as in browsers.
-        settings: Other limits, by name: see :class:`cooee.websocket.Settings`.
+        settings: Limits, by name: see :class:`cooee.websocket.Settings`; but ``ping_interval`` is 0
+            by default, as in browsers, which send no Pings.
 
     Raises:
         errors.SyntaxError: The URL or a subprotocol is malformed (also a ValueError).
         NotSupportedError: wss, which is not supported yet.
-        ValueError: The headers are malformed, or a setting is negative.
+        TypeError: There is no such option, or a setting is no number.
+        ValueError: The headers are malformed, or a setting is out of range.
     """
 
     CONNECTING = 0
@@ -119,7 +124,6 @@ cdef class WebSocket(Connection):
         reactor=None,
         open_timeout=10,
         unix=None,
-        ping_interval=0,
         **settings,
     ):
         # new WebSocket(url, protocols):
@@ -132,7 +136,7 @@ cdef class WebSocket(Connection):
         offered = tuple(validate_protocols(protocols))
         # 5. Set this's url to urlRecord. (Above.)
         # 6.-7. In parallel: establish a WebSocket connection given urlRecord, protocols.
-        self.prepare(Settings(ping_interval=ping_interval, **settings), False)
+        self.prepare(make_settings(WebSocket, {"ping_interval": 0, **settings}, OPTIONS), False)
         self.reactor = get_reactor() if reactor is None else reactor
         self.opening = Opening(
             self.reactor,

@@ -82,8 +82,8 @@ class connect:  # noqa: N801 - used like a function
 
     Raises:
         errors.SyntaxError: The URL or a subprotocol is malformed (also a ValueError).
-        TypeError: There is no such option.
-        ValueError: Arguments exclude each other, or a setting is negative.
+        TypeError: There is no such option, or a setting is no number.
+        ValueError: Arguments exclude each other, or a setting is out of range.
 
     Awaiting raises:
         HandshakeError: The server's answer does not complete the handshake; its ``status``,

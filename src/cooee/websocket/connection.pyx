@@ -8,6 +8,8 @@ from the first Close frame sent or received or from a failure, CLOSED when the s
 
 import logging
 import os
+import sys
+from math import inf
 
 from cpython.buffer cimport (
     PyBUF_SIMPLE,
@@ -103,6 +105,10 @@ cdef class Settings:
         max_buffered: Bytes waiting to be sent above which a slow peer is cut off, with 1008.
         max_queue: Bytes of received messages that wait to be taken by ``recv``, each counted with
             64 bytes of overhead; above, reading pauses.
+
+    Raises:
+        TypeError: One is no number.
+        ValueError: One is negative, or a number of bytes that there cannot be.
     """
 
     def __init__(
@@ -116,18 +122,23 @@ cdef class Settings:
         max_buffered=64 * 1024 * 1024,
         max_queue=256 * 1024,
     ):
-        for name, value in (
-            ("max_message_size", max_message_size or 0),
-            ("close_timeout", close_timeout),
-            ("ping_interval", ping_interval or 0),
-            ("ping_timeout", ping_timeout or 0),
-            ("high_water", high_water),
-            ("max_buffered", max_buffered),
-            ("max_queue", max_queue),
+        for name, value, most in (
+            ("max_message_size", 0 if max_message_size is None else max_message_size, sys.maxsize),
+            ("close_timeout", close_timeout, inf),
+            ("ping_interval", 0 if ping_interval is None else ping_interval, inf),
+            ("ping_timeout", 0 if ping_timeout is None else ping_timeout, inf),
+            ("high_water", high_water, sys.maxsize),
+            ("max_buffered", max_buffered, sys.maxsize),
+            ("max_queue", max_queue, sys.maxsize),
         ):
-            if not value >= 0:
-                raise ValueError(f"{name} is {value}, must not be negative")
-        self.max_message_size = max_message_size
+            if not isinstance(value, (int, float)):
+                raise TypeError(f"{name} is {value!r}, must be a number")
+            if value < 0:
+                raise ValueError(f"{name} is {value!r}, must not be negative")
+            # Also what is not a number.
+            if not value <= most:
+                raise ValueError(f"{name} is {value!r}, must be at most {most}")
+        self.max_message_size = None if max_message_size is None else int(max_message_size)
         self.close_timeout = close_timeout
         self.ping_interval = ping_interval or 0
         self.ping_timeout = ping_timeout or 0

@@ -7,7 +7,7 @@ import inspect
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from cooee.http import HttpLimits, Request, Response
 from cooee.protocol.origin import OriginPolicy
@@ -23,8 +23,8 @@ __all__ = [
     "SessionHandler",
     "SettingsOptions",
     "Subprotocols",
+    "check_options",
     "make_settings",
-    "refuse_options",
 ]
 
 RequestHook: TypeAlias = Callable[[Request], Response | Awaitable[Response | None] | None]
@@ -68,38 +68,49 @@ class ServerOptions(PortOptions, total=False):
     limits: HttpLimits | None
 
 
-_NAMES: Final = SettingsOptions.__annotations__.keys()
-# Those for which None means no limit, or never.
-_OPTIONAL: Final = frozenset({"max_message_size", "ping_interval", "ping_timeout"})
-
-
-def make_settings(owner: type, options: Mapping[str, Any]) -> Settings:
+def make_settings(
+    owner: Callable[..., object], options: Mapping[str, Any], own: Iterable[str] | None = None
+) -> Settings:
     """
     Return the settings that are given to a class beside its own arguments.
 
-    Raises:
-        TypeError: The class has no such option, or one is no number.
-        ValueError: One is negative.
+    Args and errors are those of :func:`check_options` and of :class:`Settings`.
     """
-    unknown = options.keys() - _NAMES
-    if unknown:
-        own = inspect.signature(owner).parameters.values()
-        named = [one.name for one in own if one.kind is not one.VAR_KEYWORD]
-        raise refuse_options(owner.__name__, unknown, [*named, *_NAMES])
-    for name, value in options.items():
-        if not (isinstance(value, (int, float)) or (value is None and name in _OPTIONAL)):
-            raise TypeError(f"{name} is {value!r}, must be a number")
+    check_options(owner, options, SettingsOptions, own)
     return Settings(**options)
 
 
-def refuse_options(owner: str, unknown: Iterable[str], known: Iterable[str]) -> TypeError:
-    """Return the exception for options that there are not, with those that may be meant."""
-    known = list(known)
+def check_options(
+    owner: Callable[..., object],
+    options: Iterable[str],
+    known: type,
+    own: Iterable[str] | None = None,
+) -> None:
+    """
+    Refuse options that there are not, and name those that may be meant.
+
+    Args:
+        owner: The class or function that was given them.
+        options: Their names.
+        known: The TypedDict of those that it takes beside its own arguments.
+        own: The names of these; by default those in its signature, which native classes lack.
+
+    Raises:
+        TypeError: There is no such option.
+    """
+    names = known.__annotations__.keys()
+    unknown = set(options).difference(names)
+    if not unknown:
+        return
+    if own is None:
+        parameters = inspect.signature(owner).parameters.values()
+        own = [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
+    meant = [*own, *names]
     told = []
     for name in sorted(unknown):
         # Other packages' names differ by whole words: additional_headers, cors_allowed_origins.
-        similar = [one for one in known if name.startswith(f"{one}_")]
-        similar += difflib.get_close_matches(name, known, n=1)
-        similar += [one for one in known if f"_{one}_" in f"_{name}_" or f"_{name}_" in f"_{one}_"]
+        similar = [one for one in meant if name.startswith(f"{one}_")]
+        similar += difflib.get_close_matches(name, meant, n=1)
+        similar += [one for one in meant if f"_{one}_" in f"_{name}_" or f"_{name}_" in f"_{one}_"]
         told.append(f"{name!r} (is {similar[0]} meant?)" if similar else repr(name))
-    return TypeError(f"{owner} has no option {', '.join(told)}")
+    raise TypeError(f"{owner.__name__} has no option {', '.join(told)}")
