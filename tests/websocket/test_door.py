@@ -69,13 +69,14 @@ class Knock:
         self.server.on("connection", lambda session, request: self.paths.append(request.target))
         self.server.start()
         self.fell_through = 0
-        original = self.server.http_connection
+        requests = self.server._requests
+        original = requests.http_connection
 
         def http_connection() -> object:
             self.fell_through += 1
             return original()
 
-        self.server.http_connection = http_connection  # type: ignore[method-assign,assignment]
+        requests.http_connection = http_connection  # type: ignore[method-assign,assignment]
 
     def send(self, data: bytes) -> tuple[bool, bytes]:
         """Whether the door passed it on, and the answer as far as it has come."""
@@ -137,7 +138,8 @@ def test_what_is_let_in_keeps_the_rules(
     reference = cooee.Server(
         host="127.0.0.1", port=0, process_request=lambda request: None, origins="*"
     )
-    assert reference._door() == reference.http_connection
+    requests = reference._requests
+    assert requests.accept(get_reactor()) == requests.http_connection
     other = Knock.__new__(Knock)
     other.server, other.paths, other.fell_through = reference, [], 0
     reference.start()
@@ -171,7 +173,7 @@ def test_closing_the_server_closes_those_at_the_door() -> None:
     server.start()
     reactor = get_reactor()
     with socket.create_connection(("127.0.0.1", server.port or 0)):
-        while not any(isinstance(one, Doorman) for one in server._connections()):
+        while not any(isinstance(one, Doorman) for one in server._requests.connections()):
             reactor.poll()
         server.close()
         reactor.run(until=lambda: server.wait_closed().done)

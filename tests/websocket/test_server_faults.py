@@ -391,7 +391,7 @@ def test_peers_that_come_and_go_in_every_way(
     for client in serving.clients[1:]:
         client.close()
     serving.until(lambda: len(serving.server.sessions) == 1)
-    serving.until(lambda: not list(serving.server._connections()))
+    serving.until(lambda: not list(serving.server._requests.connections()))
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 

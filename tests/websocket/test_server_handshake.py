@@ -189,7 +189,7 @@ def test_a_client_that_leaves_while_process_request_decides(
         client.vanish()
         streams = len(decide)
         assert streams == 1
-        serving.until(lambda: not list(serving.server._connections()))
+        serving.until(lambda: not list(serving.server._requests.connections()))
         serving.call(decide.pop().set_result, answer)
     serving.call(lambda: None)
     assert serving.sessions.empty()

@@ -230,7 +230,7 @@ def test_idle_connections_are_closed(serve: Serve) -> None:
     fresh, used = serving.open(), serving.open()
     used.request("/")
     assert used.answer().status == 200
-    serving.until(lambda: len(list(serving.server._connections())) == 2)
+    serving.until(lambda: len(list(serving.server._requests.connections())) == 2)
     closed = serving.call(serving.server.close)
     assert fresh.rest() == b""
     assert used.rest() == b""
@@ -263,7 +263,7 @@ def test_half_a_handshake_is_cut(serve: Serve, options: Any) -> None:
     serving = serve(echo, close_timeout=0.05, **options)
     client = serving.open()
     client.send(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: webso")
-    serving.until(lambda: len(list(serving.server._connections())) == 1)
+    serving.until(lambda: len(list(serving.server._requests.connections())) == 1)
     closed = serving.call(serving.server.close)
     assert client.rest() == b""
     serving.until(lambda: closed.done)

@@ -1,5 +1,7 @@
 from cooee.reactor import Protocol
 from cooee.websocket.connection import Settings
+from cooee.websocket.requests import Requests
+from cooee.websocket.server import Server
 
 USUAL_HEAD: int
 USUAL_FIELDS: int
@@ -7,7 +9,8 @@ USUAL_FIELDS: int
 class Door:
     def __init__(
         self,
-        server: object,
+        requests: Requests,
+        server: Server,
         settings: Settings,
         extra_headers: bytes,
         any_origin: bool,
@@ -17,6 +20,6 @@ class Door:
 
 class Doorman(Protocol):
     @property
-    def server(self) -> object: ...
+    def requests(self) -> Requests: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...

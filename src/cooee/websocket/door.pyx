@@ -207,22 +207,24 @@ cdef class Door:
     The factory of a server's connections.
 
     Args:
-        server: Has ``http_connection()``, for what is not usual, and the methods that a
-            :class:`Session` calls on its owner.
+        requests: Has ``http_connection()``, for what is not usual.
+        server: The owner of the sessions.
         settings: Of the sessions.
         extra_headers: Further fields of the 101 response, serialised.
         any_origin: Whether a request with an Origin may be accepted here.
         timeout: Seconds until the request must have come.
     """
 
+    cdef object requests
     cdef object server
     cdef Settings settings
     cdef bytes tail
     cdef bint any_origin
     cdef double timeout
 
-    def __init__(self, server, Settings settings not None, bytes extra_headers not None,
-                 bint any_origin, double timeout):
+    def __init__(self, requests, server, Settings settings not None,
+                 bytes extra_headers not None, bint any_origin, double timeout):
+        self.requests = requests
         self.server = server
         self.settings = settings
         self.tail = b"\r\n" + extra_headers + b"\r\n"
@@ -242,9 +244,9 @@ cdef class Doorman(Protocol):
     cdef Timer timer
 
     @property
-    def server(self):
-        """The server it belongs to."""
-        return self.door.server
+    def requests(self):
+        """Those that the connection belongs to."""
+        return self.door.requests
 
     def close(self):
         """Close: there is nothing to answer."""
@@ -269,7 +271,7 @@ cdef class Doorman(Protocol):
         cdef bytes response
         self.timer.cancel()
         if head == 0:
-            http = door.server.http_connection()
+            http = door.requests.http_connection()
             stream.switch(http)
             http.on_made()
             return http.on_data(data, size)

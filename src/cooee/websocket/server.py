@@ -1,8 +1,7 @@
 """
-The WebSocket server: listening sockets, opening handshakes, and the sessions they lead to.
+The WebSocket server: its listening sockets, its sessions, and its life from start to close.
 
-The port speaks HTTP. A request for a WebSocket is checked (RFC 6455 §4.2), shown to
-``process_request`` and answered with 101; any other goes to the ``http`` handler.
+The port speaks HTTP; how requests become sessions is the matter of ``requests``.
 """
 
 from __future__ import annotations
@@ -14,29 +13,19 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 from cooee._version import __version__
-from cooee.http import HttpConnection, HttpLimits, Request, Response
+from cooee.http import HttpLimits, Request
 from cooee.protocol.close import build_close_payload
-from cooee.protocol.errors import ConnectionClosed, HandshakeError, InvalidStateError
-from cooee.protocol.handshake import (
-    build_response,
-    check_request,
-    offered_protocols,
-    select_protocol,
-    validate_protocols,
-)
-from cooee.protocol.headers import Headers, has_token
-from cooee.protocol.origin import SAME_ORIGIN, OriginPolicy, origin_allowed
+from cooee.protocol.errors import ConnectionClosed
+from cooee.protocol.origin import SAME_ORIGIN, OriginPolicy
 from cooee.reactor import (
     Listener,
-    Protocol,
     Reactor,
-    Stream,
     Timer,
     bind_tcp,
     bind_unix,
@@ -45,7 +34,6 @@ from cooee.reactor import (
 )
 from cooee.websocket.application import Application
 from cooee.websocket.connection import Settings
-from cooee.websocket.door import USUAL_FIELDS, USUAL_HEAD, Door, Doorman
 from cooee.websocket.keepalive import Keepalive
 from cooee.websocket.opening import HeadersLike
 from cooee.websocket.options import (
@@ -58,6 +46,7 @@ from cooee.websocket.options import (
     make_settings,
 )
 from cooee.websocket.outcome import Outcome
+from cooee.websocket.requests import Requests
 from cooee.websocket.session import Session, broadcast
 
 __all__ = ["Server", "serve"]
@@ -146,36 +135,31 @@ class Server:
                 f"the handler must be a coroutine function (async def), not {handler!r}; "
                 "plain functions are for on('connection')"
             )
-        if isinstance(origins, str):
-            # Raises where it is neither policy but, say, an origin.
-            origin_allowed(None, None, origins)
-        if subprotocols is not None and not callable(subprotocols):
-            subprotocols = tuple(validate_protocols(subprotocols))
         self._handler = handler
         self._host = host
         self._port = port
         self._unix = unix
         self._sock = sock
-        self._process_request = process_request
-        self._http = http
-        self._origins = origins
-        self._subprotocols = subprotocols
-        self._server_header = server_header
-        extra = Headers(headers)
-        if server_header is not None:
-            extra.setdefault("Server", server_header)
-        self._extra_headers = extra.serialize()
-        self._limits = limits or HttpLimits()
-        if handshake_timeout is not None:
-            self._limits = replace(self._limits, head_timeout=handshake_timeout)
         self._reuse_port = reuse_port
         self._backlog = backlog
         self._busy_poll = busy_poll
         self._settings = make_settings(Server, settings)
+        limits = limits or HttpLimits()
+        if handshake_timeout is not None:
+            limits = replace(limits, head_timeout=handshake_timeout)
+        self._requests = Requests(
+            self,
+            self._settings,
+            limits,
+            process_request=process_request,
+            http=http,
+            origins=origins,
+            subprotocols=subprotocols,
+            headers=headers,
+            server_header=server_header,
+        )
         self._events: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
         self._sessions: set[Session] = set()
-        self._mounts: list[tuple[str, Application]] = []
-        self._unmounting: list[Outcome] = []
         self._listeners: list[Listener] = []
         self._keepalive: Keepalive | None = None
         self._cutting: Timer | None = None
@@ -239,14 +223,7 @@ class Server:
         """
         if self._reactor is not None:
             raise RuntimeError("the server was started before")
-        if not path.startswith("/"):
-            raise ValueError(f"path {path!r} does not begin with '/'")
-        if any(path == taken for taken, _ in self._mounts):
-            raise ValueError(f"path {path!r} is taken")
-        self._mounts.append((path, application))
-        self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
-        size = max(self._limits.max_body_size, application.max_body_size)
-        self._limits = replace(self._limits, max_body_size=size)
+        self._requests.mount(path, application)
 
     # Sessions
 
@@ -263,7 +240,7 @@ class Server:
     @property
     def limits(self) -> HttpLimits:
         """The limits of the opening handshake and other requests."""
-        return self._limits
+        return self._requests.limits
 
     @property
     def addresses(self) -> list[Any]:
@@ -296,8 +273,9 @@ class Server:
             raise RuntimeError("the server was started before")
         reactor = self._reactor = get_reactor()
         try:
+            factory = self._requests.accept(reactor)
             for sock in self._bind():
-                self._listeners.append(listen(reactor, sock, self._door()))
+                self._listeners.append(listen(reactor, sock, factory))
         except BaseException:
             self._reactor = None
             self._stop_listening()
@@ -378,15 +356,12 @@ class Server:
             build_close_payload(code, reason)
             self._closing = True
             self._stop_listening()
-            # Polls that they release are answered before their connections close.
-            self._unmounting = [application.close() for _, application in self._mounts]
-            for connection in list(self._connections()):
-                connection.close()
+            self._requests.close()
             for session in list(self._sessions):
                 session.close(code, reason)
             if self._reactor is not None:
                 self._cutting = self._reactor.call_later(
-                    self._settings.close_timeout, self._cut, ref=False
+                    self._settings.close_timeout, self._requests.abort, ref=False
                 )
             self._check_closed()
         return self._closed
@@ -404,27 +379,10 @@ class Server:
                     os.unlink(name)
         self._listeners.clear()
 
-    def _connections(self) -> Iterable[HttpConnection | Doorman]:
-        """Those in the opening handshake or with a request of another kind."""
-        for handle in self._reactor.handles() if self._reactor is not None else ():
-            protocol = handle.protocol if isinstance(handle, Stream) else None
-            if isinstance(protocol, HttpConnection):
-                if protocol.on_request == self._request:
-                    yield protocol
-            elif isinstance(protocol, Doorman) and protocol.server is self:
-                yield protocol
-
-    def _cut(self) -> None:
-        for connection in list(self._connections()):
-            connection.abort()
-
     def _check_closed(self) -> None:
         if not self._closing or self._closed.done or self._sessions:
             return
-        if self._reactor is not None and (
-            any(True for _ in self._connections())
-            or not all(outcome.done for outcome in self._unmounting)
-        ):
+        if self._reactor is not None and not self._requests.finished:
             self._reactor.call_later(0.05, self._check_closed)
             return
         if self._keepalive is not None:
@@ -445,129 +403,6 @@ class Server:
             yield from bind_tcp(
                 self._host, self._port or 0, self._backlog, reuse_port=self._reuse_port
             )
-
-    # Opening handshakes
-
-    def _door(self) -> Callable[[], Protocol]:
-        """What makes the protocol of an accepted connection."""
-        limits = self._limits
-        if (
-            not self._mounts
-            and self._process_request is None
-            and self._subprotocols is None
-            and self._origins in (SAME_ORIGIN, "*")
-            and min(limits.max_header_size, limits.max_request_line) >= USUAL_HEAD
-            and limits.max_headers >= USUAL_FIELDS
-        ):
-            # A handshake is accepted for what it is, with nothing to ask or to choose.
-            return Door(
-                self, self._settings, self._extra_headers, self._origins == "*", limits.head_timeout
-            )
-        return self.http_connection
-
-    def http_connection(self) -> HttpConnection:
-        """The protocol of a connection whose request is not the usual one (called by its door)."""
-        return HttpConnection(
-            self._request,
-            on_head=self._announce if self._mounts else None,
-            limits=self._limits,
-            reactor=self._reactor,
-            server_header=self._server_header,
-        )
-
-    def _announce(self, http: HttpConnection, request: Request) -> None:
-        for path, application in self._mounts:
-            if request.path.startswith(path):
-                application.announce(http, request)
-                return
-
-    def _request(self, http: HttpConnection, request: Request) -> None:
-        for path, application in self._mounts:
-            if request.path.startswith(path):
-                application.handle(http, request)
-                return
-        if request.is_upgrade and has_token(request.upgrade, "websocket"):
-            self._handshake(http, request)
-        elif self._http is None:
-            try:
-                check_request(request.method, request.http_version, request.headers)
-            except HandshakeError as exc:
-                _refuse(http, request, exc)
-        else:
-            answer = self._http(request)
-            if isinstance(answer, Response):
-                http.respond(request, answer)
-            else:
-                self._spawn(self._answer_later(http, request, answer))
-
-    def _handshake(self, http: HttpConnection, request: Request) -> None:
-        try:
-            headers = request.headers
-            key = check_request(request.method, request.http_version, headers)
-            origin = headers.get("origin")
-            if not origin_allowed(origin, headers.get("host"), self._origins):
-                raise HandshakeError(f"origin {origin!r} not allowed (RFC 6455 §10.2)", 403)
-        except HandshakeError as exc:
-            _refuse(http, request, exc)
-            return
-        if self._process_request is not None:
-            answer = self._process_request(request)
-            if isinstance(answer, Response):
-                http.respond(request, answer)
-                return
-            if answer is not None:
-                self._spawn(self._upgrade_later(http, request, key, answer))
-                return
-        self._upgrade(http, request, key)
-
-    async def _answer_later(
-        self, http: HttpConnection, request: Request, answer: Awaitable[Response]
-    ) -> None:
-        try:
-            http.respond(request, await answer)
-        except Exception:
-            _internal_error(http, request)
-
-    async def _upgrade_later(
-        self, http: HttpConnection, request: Request, key: str, answer: Awaitable[Response | None]
-    ) -> None:
-        try:
-            response = await answer
-            if response is not None:
-                http.respond(request, response)
-            else:
-                self._upgrade(http, request, key)
-        except Exception:
-            _internal_error(http, request)
-
-    def _upgrade(self, http: HttpConnection, request: Request, key: str) -> None:
-        try:
-            subprotocol = self._select(request) if self._subprotocols is not None else None
-        except HandshakeError as exc:
-            _refuse(http, request, exc)
-            return
-        head = build_response(key, protocol=subprotocol, headers=self._extra_headers)
-        self._switch(http, request, head, subprotocol)
-
-    def _switch(
-        self, http: HttpConnection, request: Request, head: bytes, subprotocol: str | None
-    ) -> None:
-        if self._closing:
-            http.respond(request, Response(503, "the server is closing\n"))
-            return
-        session = Session(
-            self._settings, server=True, request=request, subprotocol=subprotocol, owner=self
-        )
-        http.switch(request, head, session)
-
-    def _select(self, request: Request) -> str | None:
-        offered = offered_protocols(request.headers)
-        if not callable(self._subprotocols):
-            return select_protocol(offered, self._subprotocols or ())
-        chosen = self._subprotocols(request, offered)
-        if chosen is not None and chosen not in offered:
-            raise ValueError(f"subprotocol {chosen!r} chosen, not offered (RFC 6455 §4.2.2)")
-        return chosen
 
     # From sessions
 
@@ -643,14 +478,3 @@ def _check_port(port: int) -> None:
         raise TypeError(f"port is {port!r}, must be an int")
     if not 0 <= port <= 65535:
         raise ValueError(f"port is {port}, must be 0 to 65535")
-
-
-def _refuse(http: HttpConnection, request: Request, exc: HandshakeError) -> None:
-    logger.info("handshake from %s refused, %s: %s", request.remote_address, exc.status, exc)
-    http.respond(request, Response(exc.status or 400, f"{exc}\n", exc.headers))
-
-
-def _internal_error(http: HttpConnection, request: Request) -> None:
-    logger.exception("exception in the handler of %r", request)
-    with contextlib.suppress(InvalidStateError):
-        http.respond(request, Response(500, "Internal Server Error\n", {"Connection": "close"}))
