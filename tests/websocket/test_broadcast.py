@@ -189,3 +189,81 @@ def test_a_client_s_connection_is_refused(serve: Serve) -> None:
         assert broadcast([session], "x") == 0
 
     serve(echo).driver.run(main)
+
+
+def numbered(n: int) -> bytes:
+    """One of many messages that all differ, of up to 3,000 bytes."""
+    return n.to_bytes(4, "big") + bytes([n % 251]) * (n * 37 % 3000)
+
+
+def test_between_messages_of_one_s_own(serve: Serve) -> None:
+    """In one turn, more than what is kept in one place for all."""
+    serving = serve()
+    clients, sessions = connect_many(serving, 3)
+
+    def send() -> None:
+        for n in range(100):
+            broadcast(sessions, numbered(n))
+            if n % 3 == 0:
+                sessions[n % len(sessions)].send(f"own {n}")
+            broadcast(sessions[:2], numbered(n + 1000))
+
+    serving.call(send)
+    for at, client in enumerate(clients):
+        for n in range(100):
+            assert client.receive_message() == numbered(n)
+            if n % 3 == 0 and n % len(sessions) == at:
+                assert client.receive_message() == f"own {n}"
+            if at < 2:
+                assert client.receive_message() == numbered(n + 1000)
+
+
+def test_slow_ones_get_everything_in_order(serve: Serve) -> None:
+    """What has to wait is kept, while what is kept for all is used again."""
+    serving = serve(max_buffered=1 << 30)
+    slow, session = serving.accept(receive_buffer=4096)
+    quick, _ = serving.accept()
+    sent = 0
+
+    def send() -> int:
+        for n in range(sent, sent + 20):
+            serving.server.broadcast(numbered(n))
+        return session.buffered_amount
+
+    waited = 0
+    while waited < 50:
+        waited += serving.call(send) > 100_000
+        for n in range(sent, sent + 20):
+            assert quick.receive_message() == numbered(n)
+        sent += 20
+    for n in range(sent):
+        assert slow.receive_message() == numbered(n)
+
+
+@one_driver
+def test_slow_ones_keep_only_what_is_theirs(serve: Serve) -> None:
+    """Not what was sent to others beside it."""
+    serving = serve(max_buffered=1 << 30)
+    slow, session = serving.accept(receive_buffer=4096)
+    quick, other = serving.accept()
+    large, count = bytes(20_000_000), 300
+
+    def send() -> None:
+        session.send(large)
+        for n in range(count):
+            broadcast([other], numbered(n))
+            broadcast([session, other], f"both {n}")
+
+    tracemalloc.start()
+    try:
+        serving.call(send)
+        for n in range(count):
+            assert quick.receive_message() == numbered(n)
+            assert quick.receive_message() == f"both {n}"
+        assert serving.call(lambda: session.buffered_amount) > 1_000_000
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
+    assert slow.receive_message() == large
+    for n in range(count):
+        assert slow.receive_message() == f"both {n}"

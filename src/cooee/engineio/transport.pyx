@@ -129,15 +129,13 @@ cdef class WebSocketTransport(Connection):
     cdef int write_prepared(self, Prepared message, int protocol, bint supports_binary) except -1:
         """Queue a prepared message with its attachments."""
         cdef Stream stream = self.stream
-        cdef bytes frames
         if self.state != OPEN:
             return 0
         if not supports_binary:
             for data in (message.data, *message.attachments):
                 self.write_packet(MESSAGE, data, protocol, False)
             return 0
-        frames = message.frames(protocol)
-        return stream.refer(frames, PyBytes_AS_STRING(frames), PyBytes_GET_SIZE(frames))
+        return stream.share(message.frames(protocol))
 
     cdef int shut_down(self) except -1:
         return self.start_closing(None, "")

@@ -2,6 +2,11 @@
  * What a stream has yet to send: a list of blocks, each either bytes of its own or a reference
  * into the memory of a Python object (a large payload is not copied).
  *
+ * What many streams are sent within a turn lies once, one message behind the other, in a log that
+ * their blocks refer to: a stream that gets them all has one block that grows, and the system
+ * copies the same warm bytes again and again. What has to wait is copied out of the log, so that a
+ * peer that takes little cannot keep more than what is meant for it.
+ *
  * A stream that is idle has no block at all. Own blocks come from free lists, last in first out,
  * so a server that answers one connection after another writes into the same warm 2 KiB again and
  * again. Everything here needs the GIL.
@@ -20,6 +25,7 @@ typedef struct cooee_block {
     PyObject *owner;           /* keeps data alive; NULL when data lies in room[] */
     size_t size;               /* bytes of room[] */
     size_t used;               /* bytes of room[] written so far */
+    int shared;                /* data lies in a log */
     unsigned char room[];
 } cooee_block;
 
@@ -64,6 +70,7 @@ ready:
     block->len = 0;
     block->owner = NULL;
     block->used = 0;
+    block->shared = 0;
     return block;
 }
 
@@ -118,8 +125,8 @@ static inline unsigned char *cooee_outq_reserve(cooee_outq *queue, size_t n)
     return p;
 }
 
-/* Queue n bytes at data, which lie in owner; 0, or -1 with MemoryError set. */
-static inline int cooee_outq_refer(cooee_outq *queue, PyObject *owner, const void *data, size_t n)
+static inline int cooee_outq_link_owner(
+    cooee_outq *queue, PyObject *owner, const unsigned char *data, size_t n, int shared)
 {
     cooee_block *block = (cooee_block *)PyMem_RawMalloc(sizeof(cooee_block));
     if (block == NULL) {
@@ -128,13 +135,68 @@ static inline int cooee_outq_refer(cooee_outq *queue, PyObject *owner, const voi
     }
     Py_INCREF(owner);
     block->next = NULL;
-    block->data = (const unsigned char *)data;
+    block->data = data;
     block->len = n;
     block->owner = owner;
     block->size = block->used = 0;
+    block->shared = shared;
     cooee_outq_link(queue, block);
     queue->bytes += n;
     return 0;
+}
+
+/* Queue n bytes at data, which lie in owner; 0, or -1 with MemoryError set. */
+static inline int cooee_outq_refer(cooee_outq *queue, PyObject *owner, const void *data, size_t n)
+{
+    return cooee_outq_link_owner(queue, owner, (const unsigned char *)data, n, 0);
+}
+
+enum { COOEE_LOG_SIZE = 16384 };
+
+static PyObject *cooee_log;         /* bytes of this size, which nobody else sees */
+static size_t cooee_log_used;
+static PyObject *cooee_log_last;    /* the message that was appended last */
+static const unsigned char *cooee_log_last_at;
+
+/* Where a message, a bytes object of at most COOEE_LOG_SIZE bytes, lies in the log: appended unless
+   it is the one that was last; NULL with MemoryError set. */
+static inline const unsigned char *cooee_log_find(PyObject *message)
+{
+    size_t n = (size_t)PyBytes_GET_SIZE(message);
+    if (message == cooee_log_last)
+        return cooee_log_last_at;
+    if (cooee_log != NULL && Py_REFCNT(cooee_log) == 1)
+        cooee_log_used = 0; /* all have been sent */
+    if (cooee_log == NULL || COOEE_LOG_SIZE - cooee_log_used < n) {
+        PyObject *log = PyBytes_FromStringAndSize(NULL, COOEE_LOG_SIZE);
+        if (log == NULL)
+            return NULL;
+        Py_XSETREF(cooee_log, log);
+        cooee_log_used = 0;
+    }
+    unsigned char *at = (unsigned char *)PyBytes_AS_STRING(cooee_log) + cooee_log_used;
+    memcpy(at, PyBytes_AS_STRING(message), n);
+    cooee_log_used += n;
+    cooee_log_last_at = at;
+    Py_INCREF(message);
+    Py_XSETREF(cooee_log_last, message);
+    return at;
+}
+
+/* Queue a message that other streams are sent too; 0, or -1 with MemoryError set. */
+static inline int cooee_outq_share(cooee_outq *queue, PyObject *message)
+{
+    const unsigned char *at = cooee_log_find(message);
+    size_t n = (size_t)PyBytes_GET_SIZE(message);
+    cooee_block *tail = queue->tail;
+    if (at == NULL)
+        return -1;
+    if (tail != NULL && tail->owner == cooee_log && tail->data + tail->len == at) {
+        tail->len += n;
+        queue->bytes += n;
+        return 0;
+    }
+    return cooee_outq_link_owner(queue, cooee_log, at, n, 1);
 }
 
 /* Forget the first n bytes, which have been sent. An owner's last reference may go with them, and
@@ -156,6 +218,38 @@ static inline void cooee_outq_consume(cooee_outq *queue, size_t n)
             queue->tail = NULL;
         cooee_block_free(block);
     }
+}
+
+/* Copy what lies in logs, since it has to wait; 0, or -1 with MemoryError set. */
+static inline int cooee_outq_own(cooee_outq *queue)
+{
+    cooee_block *block = queue->head;
+    while (block != NULL && !block->shared)
+        block = block->next;
+    if (block == NULL)
+        return 0;
+    block = queue->head;
+    queue->head = queue->tail = NULL;
+    queue->bytes = 0;
+    int failed = 0;
+    while (block != NULL) {
+        cooee_block *next = block->next;
+        unsigned char *room = NULL;
+        if (!failed && (block->shared || block->owner == NULL)) {
+            room = cooee_outq_reserve(queue, block->len);
+            failed = room == NULL;
+        }
+        if (room != NULL) {
+            memcpy(room, block->data, block->len);
+            cooee_block_free(block);
+        } else {
+            block->next = NULL;
+            cooee_outq_link(queue, block);
+            queue->bytes += block->len;
+        }
+        block = next;
+    }
+    return -failed;
 }
 
 static inline void cooee_outq_clear(cooee_outq *queue)

@@ -12,6 +12,8 @@ cdef extern from "cooee/reactor/_outq.h":
         unsigned long long sent
     unsigned char *cooee_outq_reserve(cooee_outq *queue, size_t n) except NULL
     int cooee_outq_refer(cooee_outq *queue, object owner, const void *data, size_t n) except -1
+    int cooee_outq_share(cooee_outq *queue, object message) except -1
+    int cooee_outq_own(cooee_outq *queue) except -1
     void cooee_outq_consume(cooee_outq *queue, size_t n)
     void cooee_outq_clear(cooee_outq *queue)
 
@@ -52,6 +54,7 @@ cdef class Stream(Handle):
     cdef int switch(self, Protocol protocol) except -1
     cdef unsigned char *reserve(self, size_t size) except NULL
     cdef int refer(self, object owner, const void *data, size_t size) except -1
+    cdef int share(self, bytes message) except -1
     cdef int touch(self) except -1
     cdef int receive(self) except -1
     cdef int lose(self, object exc) except -1

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
 from cooee.reactor.core cimport (
@@ -224,6 +225,16 @@ cdef class Stream(Handle):
             memcpy(room, data, size)
         return self.touch()
 
+    cdef int share(self, bytes message) except -1:
+        """Queue a message that other streams are sent in the same turn, and touch()."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(message)
+        if self.blocked or size > SMALL:
+            return self.refer(message, PyBytes_AS_STRING(message), size)
+        if self.is_closing or self.ending or size == 0:
+            return 0
+        cooee_outq_share(&self.out, message)
+        return self.touch()
+
     cdef int touch(self) except -1:
         """Something was queued: see that it is sent."""
         if self.dirty or self.blocked or self.fd < 0:
@@ -314,6 +325,7 @@ cdef class Stream(Handle):
     cdef int flush(self) except -1:
         cdef Py_ssize_t sent
         cdef Protocol handler
+        cdef bint fresh = self.dirty
         if not self.dirty and not self.is_closing and not self.ending and self.out.bytes == 0:
             return 0
         self.dirty = False
@@ -335,6 +347,8 @@ cdef class Stream(Handle):
             if self.out.bytes > 0 and not (sent > 0 and self.out.head.next == NULL):
                 self.blocked = True
                 self.update_interest()
+                if fresh:
+                    cooee_outq_own(&self.out)
                 return 0
         if self.is_closing:
             self.lose(None)

@@ -13,7 +13,6 @@ import logging
 
 import msgspec
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from cooee.protocol.frames cimport BINARY, TEXT
 from cooee.websocket.connection cimport OPEN
@@ -222,7 +221,7 @@ cdef class RawBroadcast:
         # The function may have closed it.
         if frame is None or session.state != OPEN:
             return 0
-        session.stream.refer(frame, PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame))
+        session.stream.share(frame)
         session.drop_if_slow()
         self.count += 1
         return 1

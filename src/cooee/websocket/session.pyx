@@ -12,7 +12,6 @@ import os
 from collections import deque
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from cooee.protocol.frames cimport BINARY, PONG, TEXT
 from cooee.websocket.connection cimport (
@@ -621,7 +620,7 @@ def broadcast(sessions, data):
             continue
         if not session.server:
             raise ValueError("broadcast() to a client's session, which must mask (RFC 6455 §5.3)")
-        session.stream.refer(frame, PyBytes_AS_STRING(frame), PyBytes_GET_SIZE(frame))
+        session.stream.share(frame)
         session.drop_if_slow()
         count += 1
     return count
