@@ -14,9 +14,6 @@ pytestmark = pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
 
 Engine = Callable[..., Serving]
 
-# Heartbeats that no test meets.
-QUIET = {"ping_interval": 60}
-
 
 class TestRequests:
     """ "HTTP long-polling"."""
@@ -27,7 +24,7 @@ class TestRequests:
         self, engine: Engine, method: str, query: str
     ) -> None:
         """ "If a mandatory query parameter is missing, ... an HTTP 400 error status"."""
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         answer = server.request(query.format(sid), method=method)
         assert (answer.status, answer.body) == (400, b'{"code":0,"message":"Transport unknown"}')
@@ -36,7 +33,7 @@ class TestRequests:
 
     def test_cache_busting(self, engine: Engine) -> None:
         """``t`` and other parameters do not matter, nor does the order."""
-        server = engine(**QUIET)
+        server = engine()
         answer = server.request("t=N8hyd6w&x=%20&transport=polling&EIO=4")
         assert answer.status == 200
         sid = answer.body.split(b'"sid":"')[1].split(b'"')[0].decode()
@@ -48,7 +45,7 @@ class TestRequests:
     )
     def test_content_type_of_text(self, engine: Engine, content_type: str | None) -> None:
         """ "Without an explicit Content-Type header, ... the data is plaintext"."""
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         answer = server.request(
             f"EIO=4&transport=polling&sid={sid}",
@@ -61,7 +58,7 @@ class TestRequests:
 
     def test_content_type_of_binary(self, engine: Engine) -> None:
         """Base64 makes text of binary data: the answer's type says so."""
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         server.post(sid, "bAQIDBA==")
         answer = server.request(f"EIO=4&transport=polling&sid={sid}")
@@ -70,7 +67,7 @@ class TestRequests:
 
     def test_body_in_chunks(self, engine: Engine) -> None:
         """RFC 9112 §7.1."""
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         client = chunked(server, sid)
         client.send(b"3\r\n4on\r\n1\r\ne\r\n0\r\n\r\n")
@@ -80,7 +77,7 @@ class TestRequests:
     @pytest.mark.parametrize(("limit", "status"), [(127, 413), (128, 200), (3_000_000, 200)])
     def test_limit_of_a_body_in_chunks(self, engine: Engine, limit: int, status: int) -> None:
         """What is not announced is limited too; up to the limit it is taken, however large."""
-        server = engine(max_http_buffer_size=limit, **QUIET)
+        server = engine(max_http_buffer_size=limit)
         sid = server.handshake()
         client = chunked(server, sid)
         half = min(limit // 2, 1_250_000) if status == 200 else 64
@@ -93,7 +90,7 @@ class TestRequests:
 
     def test_empty_body(self, engine: Engine) -> None:
         """No packet at all is none."""
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         answer = server.request(
             f"EIO=4&transport=polling&sid={sid}", {"Content-Length": "0"}, method="POST"
@@ -103,28 +100,28 @@ class TestRequests:
 
     @pytest.mark.parametrize("packet", ["0", "5", "6"])
     def test_packets_without_meaning(self, engine: Engine, packet: str) -> None:
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         assert server.post(sid, f"{packet}\x1e4x").body == b"ok"
         assert server.poll(sid) == "4x"
 
     def test_record_separator(self, engine: Engine) -> None:
         """ "4hello\\x1e2\\x1e4world" of "Packet encoding", with a pong, as a client has it."""
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         assert server.post(sid, "4hello\x1e3\x1e4world").body == b"ok"
         assert server.poll(sid) == "4hello\x1e4world"
 
     @pytest.mark.parametrize("packet", ["4", "b"])
     def test_empty_messages(self, engine: Engine, packet: str) -> None:
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         assert server.post(sid, packet).body == b"ok"
         assert server.poll(sid) == packet
 
     def test_limit_to_the_byte(self, engine: Engine) -> None:
         """``maxPayload``: bytes, not characters."""
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         assert server.post(sid, "4" + "é" * 499_999 + "x").status == 200
         assert server.post(sid, "4" + "é" * 500_000).status == 413
@@ -151,7 +148,7 @@ class TestWebSocket:
 
     def test_frame_for_each_packet(self, engine: Engine) -> None:
         """ "Each packet (read or write) is sent its own WebSocket frame"."""
-        server = engine(**QUIET)
+        server = engine()
         client, _ = server.websocket_session()
         socket = server.sockets.take()
 
@@ -170,7 +167,7 @@ class TestWebSocket:
 
     def test_packet_in_fragments(self, engine: Engine) -> None:
         """A receiver takes messages, in however many frames they come (RFC 6455 §5.4)."""
-        server = engine(**QUIET)
+        server = engine()
         client, _ = server.websocket_session()
         euro = "€".encode()
         client.send(frame(oracle.TEXT, b"4" + euro[:1], fin=False))
@@ -180,14 +177,14 @@ class TestWebSocket:
         assert client.receive_message() == "4€"
 
     def test_many_packets_in_one_segment(self, engine: Engine) -> None:
-        server = engine(**QUIET)
+        server = engine()
         client, _ = server.websocket_session()
         client.send(b"".join(frame(oracle.TEXT, b"4%d" % number) for number in range(500)))
         assert [client.receive_message() for _ in range(500)] == [f"4{n}" for n in range(500)]
 
     @pytest.mark.parametrize("code", [None, 1000, 1001, 3000])
     def test_closing_handshake(self, engine: Engine, code: int | None) -> None:
-        server = engine(**QUIET)
+        server = engine()
         client, _ = server.websocket_session()
         client.leave(code)
         assert server.ends.take().reason == "transport close"
@@ -199,7 +196,7 @@ class TestUpgrade:
     @pytest.mark.parametrize("query", ["EIO=4", "EIO=3"])
     def test_post_under_way(self, engine: Engine, query: str) -> None:
         """A POST that is still being sent when the client changes over is not lost."""
-        server = engine(allow_eio3=True, **QUIET)
+        server = engine(allow_eio3=True)
         sid = server.handshake(query)
         socket = server.sockets.take()
         body = b"4late" if query == "EIO=4" else b"5:4late"
@@ -216,7 +213,7 @@ class TestUpgrade:
         assert socket.transport_name == "websocket"
 
     def test_probe_twice(self, engine: Engine) -> None:
-        server = engine(**QUIET)
+        server = engine()
         sid = server.handshake()
         client = server.websocket(f"EIO=4&sid={sid}")
         for _ in range(2):
@@ -232,7 +229,7 @@ class TestProtocol3:
 
     @pytest.mark.parametrize("text", ["€", "😀", "é" * 300, "a:b", "2:4x", "\n\u2028\x1e"])
     def test_lengths_are_characters(self, engine: Engine, text: str) -> None:
-        server = engine(allow_eio3=True, **QUIET)
+        server = engine(allow_eio3=True)
         sid = server.handshake("EIO=3")
         payload = build_3([f"4{text}", "4x"])
         assert server.post(sid, payload, "EIO=3").body == b"ok"
@@ -240,7 +237,7 @@ class TestProtocol3:
 
     def test_binary_payload_of_the_document(self, engine: Engine) -> None:
         """As in "Example with binary", whose binary packet there lacks its type."""
-        server = engine(allow_eio3=True, **QUIET)
+        server = engine(allow_eio3=True)
         sid = server.handshake("EIO=3")
         payload = bytes.fromhex("00 04 ff 34 e2 82 ac 01 05 ff 04 01 02 03 04")
         answer = server.request(
@@ -258,13 +255,13 @@ class TestProtocol3:
         "payload", ["abc", "6:4hello6", "4hello", ":4a", "-1:4a", "1:7", "9" * 400 + ":4a"]
     )
     def test_malformed(self, engine: Engine, payload: str) -> None:
-        server = engine(allow_eio3=True, **QUIET)
+        server = engine(allow_eio3=True)
         sid = server.handshake("EIO=3")
         assert server.post(sid, payload, "EIO=3").status == 400
         assert server.ends.take().reason == "parse error"
 
     def test_overlapping_polls(self, engine: Engine) -> None:
-        server = engine(allow_eio3=True, **QUIET)
+        server = engine(allow_eio3=True)
         sid = server.handshake("EIO=3")
         first = server.begin_poll(sid, "EIO=3")
         assert server.request(f"EIO=3&transport=polling&sid={sid}").status == 400

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from tests.drivers import Driver
+from tests.drivers import PATIENCE, Driver
 from tests.rawclient import Answer, RawClient
 from tests.websocket.serving import Inbox
 
@@ -15,9 +15,14 @@ from cooee.websocket import Server as WebSocketServer
 
 T = TypeVar("T")
 
-# Seconds. Short, since tests wait for them; the server tells them in milliseconds.
+# Seconds. By default no test meets a heartbeat, however long anything takes.
+QUIET = {"ping_interval": 60, "ping_timeout": 60}
+# For tests that wait for heartbeats. Nothing but the server may have to be in time for them: what a
+# client does is there before (`connection` handlers, when_pinged), or has all the time it needs.
 PING_INTERVAL = 0.3
 PING_TIMEOUT = 0.2
+BRISK = {"ping_interval": PING_INTERVAL, "ping_timeout": PING_TIMEOUT}
+PATIENT = {"ping_interval": PING_INTERVAL, "ping_timeout": PATIENCE}
 
 
 class End(NamedTuple):
@@ -180,8 +185,7 @@ class Serving(Clients):
         self.sockets: Inbox[Socket] = Inbox()
         self.ends: Inbox[End] = Inbox()
         self.refusals: Inbox[Refusal] = Inbox()
-        options = {"ping_interval": PING_INTERVAL, "ping_timeout": PING_TIMEOUT, **options}
-        self.engine = Server(**options)
+        self.engine = Server(**{**QUIET, **options})
         self.server = WebSocketServer(host="127.0.0.1", port=0, **(server_options or {}))
         self.engine.attach(self.server)
         self.engine.on("connection", self.connected)
@@ -194,6 +198,18 @@ class Serving(Clients):
         """A session is there."""
         socket.receiver = Echo(socket, self.ends)
         self.sockets.put(socket)
+
+    def when_pinged(self, action: Callable[[Socket], object]) -> None:
+        """
+        Have something done in the server's thread once it has pinged a session of `PING_INTERVAL`.
+
+        The session's own timer is the one before, so that nothing comes between the two.
+        """
+
+        def connected(socket: Socket) -> None:
+            self.driver.reactor.call_later(PING_INTERVAL, action, socket)
+
+        self.engine.on("connection", connected)
 
     # What a client cannot see
 

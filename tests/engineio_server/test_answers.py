@@ -65,9 +65,8 @@ def test_they_are_the_same(serving: Start, options: Mapping[str, Any]) -> None:
     def listen(engine: Server) -> None:
         engine.on("headers", lambda headers, request: None)
 
-    quiet = {"ping_interval": 60, **options}
-    together = answers(serving(**quiet))
-    assert together == answers(serving(prepare=listen, **quiet))
+    together = answers(serving(**options))
+    assert together == answers(serving(prepare=listen, **options))
     assert len({str(answer.headers) for answer in together}) > 4
 
 

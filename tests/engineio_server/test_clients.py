@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests import peers
 from tests.drivers import PATIENCE
-from tests.engineio_server.serving import Echo, Serving
+from tests.engineio_server.serving import PATIENT, Echo, Serving
 
 from cooee.engineio import Socket
 
@@ -56,7 +56,7 @@ def greet(server: Serving, socket: Socket) -> None:
 @pytest.mark.parametrize("transports", ["polling", "websocket", "polling,websocket"])
 @pytest.mark.parametrize("package", ["engine.io-client", "engine.io-client-3"])
 def test_client(serving: Start, node: str, package: str, transports: str, end: str) -> None:
-    server = serving(allow_eio3=True, ping_interval=25)
+    server = serving(allow_eio3=True)
     server.engine.on("connection", lambda socket: greet(server, socket))
     seen = run(server, node, package, transports, end)
     assert seen["greeted"]
@@ -73,8 +73,8 @@ def test_client(serving: Start, node: str, package: str, transports: str, end: s
 @pytest.mark.parametrize("transports", ["polling", "websocket"])
 @pytest.mark.parametrize("package", ["engine.io-client", "engine.io-client-3"])
 def test_heartbeats_keep_it(serving: Start, node: str, package: str, transports: str) -> None:
-    """The client answers pings, or sends them; silence is the server's to notice."""
-    server = serving(allow_eio3=True)
+    """The client answers pings, or sends them."""
+    server = serving(allow_eio3=True, **PATIENT)
     folder = peers.npm_package(package)
     script = (
         f"const engine = require({json.dumps(str(folder))});"

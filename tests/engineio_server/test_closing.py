@@ -13,9 +13,6 @@ pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True
 
 Start = Callable[..., Serving]
 
-# Heartbeats that no test meets.
-QUIET = {"ping_interval": 60}
-
 
 class TestByTheClient:
     """The client ends the session."""
@@ -36,7 +33,7 @@ class TestByTheClient:
         assert server.is_gone(sid)
 
     def test_close_packet_by_websocket(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         client, sid = server.websocket_session()
         client.send_message("1")
         assert client.receive_close() == (1005, "")
@@ -44,20 +41,20 @@ class TestByTheClient:
         assert server.is_gone(sid)
 
     def test_close_frame(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         client, _ = server.websocket_session()
         client.leave(1000)
         assert server.ends.take() == ("transport close", None)
 
     def test_lost_connection(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         client, sid = server.websocket_session()
         client.close()
         assert server.ends.take().reason == "transport close"
         assert server.is_gone(sid)
 
     def test_reset(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         client, _ = server.websocket_session()
         client.vanish()
         assert server.ends.take().reason in ("transport error", "transport close")
@@ -67,7 +64,7 @@ class TestByTheServer:
     """The application ends the session."""
 
     def test_with_a_poll_waiting(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         sid = server.handshake()
         poll = server.begin_poll(sid)
         socket = server.sockets.take()
@@ -77,7 +74,7 @@ class TestByTheServer:
         assert server.is_gone(sid)
 
     def test_with_the_next_poll(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         sid = server.handshake()
         socket = server.sockets.take()
         server.call(socket.close)
@@ -87,7 +84,7 @@ class TestByTheServer:
         assert server.is_gone(sid)
 
     def test_what_is_queued_goes_first(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         sid = server.handshake()
         socket = server.sockets.take()
 
@@ -103,14 +100,14 @@ class TestByTheServer:
         assert server.ends.take() == ("forced close", None)
 
     def test_messages_that_come_meanwhile_are_dropped(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         sid = server.handshake()
         server.call(server.sockets.take().close)
         assert server.post(sid, "4x").status == 200
         assert server.poll(sid) == "6\x1e1"
 
     def test_at_once(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         sid = server.handshake()
         socket = server.sockets.take()
         server.call(socket.send, "never sent")
@@ -119,7 +116,7 @@ class TestByTheServer:
         assert server.is_gone(sid)
 
     def test_by_websocket(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         client, sid = server.websocket_session()
         socket = server.sockets.take()
 
@@ -134,7 +131,7 @@ class TestByTheServer:
         assert server.is_gone(sid)
 
     def test_in_a_handler(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
 
         class Leaver(PyReceiver):
             def message_received(self, data: str | bytes) -> None:
@@ -154,7 +151,7 @@ class TestByTheServer:
             def session_closed(self, reason: str, description: Exception | None) -> None:
                 raise RuntimeError("broken")
 
-        server = serving(**QUIET)
+        server = serving()
         sid = server.handshake()
         socket = server.sockets.take()
         server.call(setattr, socket, "receiver", Broken())
@@ -166,7 +163,7 @@ class TestShutdown:
     """The whole server closes."""
 
     def test_everything_ends(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         polling = server.handshake()
         poll = server.begin_poll(polling)
         idle = server.handshake()
@@ -182,14 +179,14 @@ class TestShutdown:
         assert idle
 
     def test_client_that_does_not_answer_is_cut(self, serving: Start) -> None:
-        server = serving(close_timeout=0.1, **QUIET)
+        server = serving(close_timeout=0.1)
         client, _ = server.websocket_session()
         closed = server.call(server.server.close)
         server.until(lambda: closed.done)
         assert client.wait_closed() == (1005, "")
 
     def test_no_new_sessions(self, serving: Start) -> None:
-        server = serving(**QUIET)
+        server = serving()
         client = server.open()
         server.call(server.engine.close)
         client.request("/engine.io/?EIO=4&transport=polling")

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True
 
 Start = Callable[..., Serving]
 
+# The server tells them in milliseconds.
+FRACTIONS = {"ping_interval": 60.3, "ping_timeout": 20.2}
+
 
 def error(code: int, message: str) -> bytes:
     """The body of a refusal."""
@@ -52,7 +55,8 @@ def undecided(serving: Start, transport: str) -> tuple[Serving, RawClient, async
 class TestPolling:
     """A session that begins with a poll."""
 
-    def test_open_packet(self, server: Serving) -> None:
+    def test_open_packet(self, serving: Start) -> None:
+        server = serving(**FRACTIONS)
         answer = server.request("EIO=4&transport=polling")
         assert answer.status == 200
         assert answer.headers["content-type"] == "text/plain; charset=UTF-8"
@@ -65,8 +69,8 @@ class TestPolling:
         assert len(sid) == 20
         assert handshake == {
             "upgrades": ["websocket"],
-            "pingInterval": 300,
-            "pingTimeout": 200,
+            "pingInterval": 60300,
+            "pingTimeout": 20200,
             "maxPayload": 1000000,
         }
 
@@ -145,7 +149,8 @@ class TestPolling:
 class TestWebSocket:
     """A session that begins with a WebSocket."""
 
-    def test_open_packet(self, server: Serving) -> None:
+    def test_open_packet(self, serving: Start) -> None:
+        server = serving(**FRACTIONS)
         client = server.websocket()
         packet = client.receive_message()
         assert isinstance(packet, str)
@@ -154,8 +159,8 @@ class TestWebSocket:
         assert packet[0] == "0"
         assert handshake == {
             "upgrades": [],
-            "pingInterval": 300,
-            "pingTimeout": 200,
+            "pingInterval": 60300,
+            "pingTimeout": 20200,
             "maxPayload": 1000000,
         }
         socket = server.sockets.take()

@@ -6,49 +6,70 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.engineio_server.serving import PING_INTERVAL, PING_TIMEOUT, Serving
+from tests.engineio_server.serving import BRISK, PATIENT, PING_INTERVAL, PING_TIMEOUT, Serving
+from tests.rawclient import RawClient
+
+from cooee.engineio import Socket
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own", "polling"], indirect=True)
 
 Start = Callable[..., Serving]
 
 
+def target(socket: Socket) -> str:
+    """What a poll of a session is for."""
+    return f"/engine.io/?EIO=4&transport=polling&sid={socket.sid}"
+
+
+def polled_at_once(server: Serving, count: int) -> RawClient:
+    """A new session's polls, one behind the other: there before any time limit begins."""
+    clients: list[RawClient] = []
+
+    def poll(socket: Socket) -> None:
+        clients.append(server.open())
+        for _ in range(count):
+            clients[0].request(target(socket))
+
+    server.engine.on("connection", poll)
+    server.handshake()
+    return clients[0]
+
+
 class TestPolling:
     """Sessions that poll."""
 
-    def test_pings_go_on(self, server: Serving) -> None:
+    def test_pings_go_on(self, serving: Start) -> None:
+        server = serving(**PATIENT)
         sid = server.handshake()
         for _ in range(3):
             assert server.poll(sid) == "2"
             assert server.post(sid, "3").status == 200
 
-    def test_no_pong(self, server: Serving) -> None:
+    def test_no_pong(self, serving: Start) -> None:
+        server = serving(**BRISK)
         sid = server.handshake()
         end = server.ends.take()
         assert end == ("ping timeout", None)
         assert server.is_gone(sid)
 
-    def test_waiting_poll_is_released(self, server: Serving) -> None:
-        sid = server.handshake()
-        assert server.poll(sid) == "2"
-        assert server.poll(sid) == "1"
+    def test_waiting_poll_is_released(self, serving: Start) -> None:
+        server = serving(**BRISK)
+        client = polled_at_once(server, 2)
+        assert client.answer().body == b"2"
+        assert client.answer().body == b"1"
         assert server.ends.take().reason == "ping timeout"
 
-    def test_poll_that_comes_with_the_time_limit(self, server: Serving) -> None:
+    def test_poll_that_comes_with_the_time_limit(self, serving: Start) -> None:
         """The timer comes first, also when the server sees both at once."""
-        client = server.open()
-        client.request("/engine.io/?EIO=4&transport=polling")
-        sid = server.sockets.take().sid
-        assert client.answer().status == 200
-        target = f"/engine.io/?EIO=4&transport=polling&sid={sid}"
-        client.request(target)
-        assert client.answer().body == b"2"
+        server = serving(**BRISK)
 
-        def stand_still() -> None:
-            client.request(target)
+        def stand_still(socket: Socket) -> None:
+            client.request(target(socket))
             time.sleep(PING_TIMEOUT + 0.1)
 
-        server.call(stand_still)
+        server.when_pinged(stand_still)
+        client = polled_at_once(server, 1)
+        assert client.answer().body == b"2"
         answer = client.answer()
         assert (answer.status, answer.body) == (400, b'{"code":1,"message":"Session ID unknown"}')
         assert server.ends.take() == ("ping timeout", None)
@@ -63,13 +84,14 @@ class TestPolling:
 class TestWebSocket:
     """Sessions by WebSocket."""
 
-    def test_pings_go_on(self, server: Serving) -> None:
-        client, _ = server.websocket_session()
+    def test_pings_go_on(self, serving: Start) -> None:
+        client, _ = serving(**PATIENT).websocket_session()
         for _ in range(3):
             assert client.receive_message() == "2"
             client.send_message("3")
 
-    def test_not_before_time(self, server: Serving) -> None:
+    def test_not_before_time(self, serving: Start) -> None:
+        server = serving(**BRISK)
         before = time.monotonic()
         client, _ = server.websocket_session()
         assert client.receive_message() == "2"
@@ -86,21 +108,27 @@ class TestWebSocket:
         assert server.ends.take().reason == "transport error"
 
     def test_any_packet_extends_the_time_limit_once(self, serving: Start) -> None:
-        server = serving(ping_timeout=0.4)
-        client, _ = server.websocket_session()
-        assert client.receive_message() == "2"
-        before = time.monotonic()
-        client.send_message("4a")
-        assert client.receive_message() == "4a"
-        client.send_message("4b")
-        assert client.receive_message() == "4b"
+        server = serving(**BRISK)
+        client = server.open()
+        spoken: list[float] = []
+
+        def speak(socket: Socket) -> None:
+            # Half of the time limit is over when this is read.
+            time.sleep(PING_TIMEOUT / 2)
+            spoken.append(time.monotonic())
+            client.send_message("4a")
+            client.send_message("4b")
+
+        server.when_pinged(speak)
+        client.upgrade("/engine.io/?EIO=4&transport=websocket")
+        assert str(client.receive_message())[0] == "0"
+        assert [client.receive_message() for _ in range(3)] == ["2", "4a", "4b"]
         assert client.receive_close() == (1005, "")
-        assert time.monotonic() - before >= 0.4
+        assert time.monotonic() - spoken[0] >= PING_TIMEOUT
         assert server.ends.take().reason == "ping timeout"
 
     def test_pong_that_nobody_asked_for(self, serving: Start) -> None:
-        server = serving()
-        client, _ = server.websocket_session()
+        client, _ = serving(**PATIENT).websocket_session()
         client.send_message("3")
         assert client.receive_message() == "2"
 
@@ -116,7 +144,7 @@ class TestProtocol3:
             assert client.receive_message() == "3"
 
     def test_no_ping(self, serving: Start) -> None:
-        server = serving(allow_eio3=True)
+        server = serving(allow_eio3=True, **BRISK)
         before = time.monotonic()
         client, _ = server.websocket_session("EIO=3")
         assert client.receive_close() == (1005, "")
@@ -133,14 +161,15 @@ class TestProtocol3:
 
 def test_process_that_stood_still(serving: Start) -> None:
     """What clients sent meanwhile counts: the pong lies in the socket when the timer is late."""
-    server = serving()
-    client, sid = server.websocket_session()
-    assert client.receive_message() == "2"
+    server = serving(**BRISK)
+    client = server.open()
 
-    def stand_still() -> None:
+    def stand_still(socket: Socket) -> None:
         client.send_message("3")
         time.sleep(PING_TIMEOUT + 0.1)
 
-    server.call(stand_still)
-    assert client.receive_message() == "2"
-    assert server.call(lambda: sid in server.engine.clients)
+    server.when_pinged(stand_still)
+    client.upgrade("/engine.io/?EIO=4&transport=websocket")
+    assert str(client.receive_message())[0] == "0"
+    # Without the pong the end would come, not another ping.
+    assert [client.receive_message() for _ in range(2)] == ["2", "2"]

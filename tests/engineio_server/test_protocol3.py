@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True
 @pytest.fixture
 def server(serving: Callable[..., Serving]) -> Iterator[Serving]:
     """A server that serves them."""
-    return serving(allow_eio3=True, ping_interval=60)
+    return serving(allow_eio3=True)
 
 
 @pytest.mark.parametrize("query", ["EIO=3&", "", "EIO=2&"])

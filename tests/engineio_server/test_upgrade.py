@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.engineio_server.serving import Serving
+from tests.engineio_server.serving import BRISK, PATIENT, Serving
 from tests.rawclient import RawClient
 
-from cooee.engineio import Prepared
+from cooee.engineio import Prepared, Socket
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio", "own"], indirect=True)
 
 Start = Callable[..., Serving]
-
-# Heartbeats that no test meets.
-QUIET = {"ping_interval": 60}
 
 
 def upgraded(server: Serving, sid: str, query: str = "EIO=4") -> RawClient:
@@ -35,7 +32,7 @@ def probed(server: Serving, sid: str, query: str = "EIO=4") -> RawClient:
 
 @pytest.mark.parametrize("query", ["EIO=4", "EIO=3"])
 def test_upgrade(serving: Start, query: str) -> None:
-    server = serving(allow_eio3=True, **QUIET)
+    server = serving(allow_eio3=True)
     upgrades: list[object] = []
     server.engine.on("upgrade", upgrades.append)
     sid = server.handshake(query)
@@ -49,7 +46,7 @@ def test_upgrade(serving: Start, query: str) -> None:
 
 
 def test_waiting_poll_is_released(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     poll = server.begin_poll(sid)
     client = probed(server, sid)
@@ -60,7 +57,7 @@ def test_waiting_poll_is_released(serving: Start) -> None:
 
 
 def test_polls_are_released_while_the_probe_lasts(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     probed(server, sid)
     for _ in range(3):
@@ -68,7 +65,7 @@ def test_polls_are_released_while_the_probe_lasts(serving: Start) -> None:
 
 
 def test_client_that_does_not_wait_for_its_poll(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     client = server.websocket(f"EIO=4&sid={sid}")
     poll = server.begin_poll(sid)
@@ -80,7 +77,7 @@ def test_client_that_does_not_wait_for_its_poll(serving: Start) -> None:
 
 def test_nothing_is_lost_or_doubled(serving: Start) -> None:
     """Messages go on all the while; what waited for a poll goes out over the WebSocket."""
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     socket = server.sockets.take()
     sent: list[int] = []
@@ -108,7 +105,7 @@ def test_nothing_is_lost_or_doubled(serving: Start) -> None:
 
 
 def test_messages_of_the_client_keep_their_order(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     server.post(sid, "4a")
     client = probed(server, sid)
@@ -119,7 +116,7 @@ def test_messages_of_the_client_keep_their_order(serving: Start) -> None:
 
 
 def test_requests_after_the_upgrade(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     client = upgraded(server, sid)
     client.send_message("4x")
@@ -133,7 +130,7 @@ def test_requests_after_the_upgrade(serving: Start) -> None:
 
 def test_second_websocket(serving: Start) -> None:
     """Accepted, then closed; also while the first is being probed."""
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     client = probed(server, sid)
     assert server.websocket(f"EIO=4&sid={sid}").receive_close() == (1005, "")
@@ -147,7 +144,7 @@ def test_second_websocket(serving: Start) -> None:
 
 
 def test_websocket_on_a_session_by_websocket(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     client, sid = server.websocket_session()
     assert server.websocket(f"EIO=4&sid={sid}").receive_close() == (1005, "")
     client.send_message("4y")
@@ -156,7 +153,7 @@ def test_websocket_on_a_session_by_websocket(serving: Start) -> None:
 
 @pytest.mark.parametrize("packet", ["4early", "2", "2prob", "x", b"\1"])
 def test_wrong_probe(serving: Start, packet: str | bytes) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     client = server.websocket(f"EIO=4&sid={sid}")
     client.send_message(packet)
@@ -170,7 +167,7 @@ def test_wrong_probe(serving: Start, packet: str | bytes) -> None:
 
 
 def test_probe_that_goes_away(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     socket = server.sockets.take()
     probed(server, sid).close()
@@ -180,16 +177,25 @@ def test_probe_that_goes_away(serving: Start) -> None:
 
 
 def test_upgrade_timeout(serving: Start) -> None:
-    server = serving(upgrade_timeout=0.1, **QUIET)
+    server = serving(upgrade_timeout=0.1)
     sid = server.handshake()
-    client = probed(server, sid)
+    client = server.open()
+
+    def probe() -> None:
+        client.request_upgrade(f"/engine.io/?EIO=4&transport=websocket&sid={sid}")
+        client.send_message("2probe")
+
+    # In the server's thread, so that the probe is there when the time begins.
+    server.call(probe)
+    assert client.answer().status == 101
+    assert client.receive_message() == "3probe"
     assert client.receive_close() == (1005, "")
     server.post(sid, "4x")
     assert server.poll(sid) == "4x"
 
 
 def test_session_that_ends_while_probed(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     client = probed(server, sid)
     server.post(sid, "1")
@@ -198,7 +204,7 @@ def test_session_that_ends_while_probed(serving: Start) -> None:
 
 
 def test_session_that_is_closing(serving: Start) -> None:
-    server = serving(**QUIET)
+    server = serving()
     sid = server.handshake()
     socket = server.sockets.take()
     client = probed(server, sid)
@@ -214,18 +220,35 @@ def test_session_that_is_closing(serving: Start) -> None:
     assert server.ends.take() == ("forced close", None)
 
 
-def test_heartbeats_go_on(server: Serving) -> None:
-    sid = server.handshake()
-    client = upgraded(server, sid)
+def test_heartbeats_go_on(serving: Start) -> None:
+    server = serving(**PATIENT)
+    client = upgraded(server, server.handshake())
     for _ in range(2):
         assert client.receive_message() == "2"
         client.send_message("3")
     assert client.receive_message() == "2"
+
+
+def test_silence_ends_it(serving: Start) -> None:
+    server = serving(**BRISK)
+    client = server.open()
+
+    def upgrade(socket: Socket) -> None:
+        # All at once, and so before any time limit.
+        client.request_upgrade(f"/engine.io/?EIO=4&transport=websocket&sid={socket.sid}")
+        client.send_message("2probe")
+        client.send_message("5")
+
+    server.engine.on("connection", upgrade)
+    server.handshake()
+    assert client.answer().status == 101
+    assert [client.receive_message() for _ in range(2)] == ["3probe", "2"]
     assert client.receive_close() == (1005, "")
     assert server.ends.take() == ("ping timeout", None)
 
 
-def test_ping_under_way_at_the_upgrade(server: Serving) -> None:
+def test_ping_under_way_at_the_upgrade(serving: Start) -> None:
+    server = serving(**PATIENT)
     sid = server.handshake()
     assert server.poll(sid) == "2"
     client = upgraded(server, sid)
