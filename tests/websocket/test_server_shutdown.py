@@ -258,6 +258,27 @@ def test_requests_under_way_are_answered(serve: Serve) -> None:
     serving.until(lambda: closed.done)
 
 
+@one_driver
+def test_only_the_last_session_asks_whether_that_was_all(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of thousands would look through all connections, again and again while one is left."""
+    serving = serve(echo)
+    clients = [serving.connect() for _ in range(10)]
+    asked: list[int] = []
+
+    def check_closed() -> None:
+        asked.append(len(serving.server.sessions))
+        serving.server._closed.set_result(None)
+
+    monkeypatch.setattr(serving.server, "_check_closed", check_closed)
+    serving.call(serving.server.close)
+    for client in clients:
+        client.leave(1001)
+    serving.until(lambda: 0 in asked)
+    assert asked == [10, 0]
+
+
 @pytest.mark.parametrize("options", [{}, {"subprotocols": ["x"]}], ids=["usual", "unusual"])
 def test_half_a_handshake_is_cut(serve: Serve, options: Any) -> None:
     serving = serve(echo, close_timeout=0.05, **options)

@@ -380,7 +380,7 @@ class Server:
         self._listeners.clear()
 
     def _check_closed(self) -> None:
-        if not self._closing or self._closed.done or self._sessions:
+        if self._sessions or self._closed.done:
             return
         if self._reactor is not None and not self._requests.finished:
             self._reactor.call_later(0.05, self._check_closed)
@@ -430,7 +430,7 @@ class Server:
     def forget(self, session: Session) -> None:
         """A session is gone (called by it)."""
         self._sessions.discard(session)
-        if self._closing and self._reactor is not None:
+        if self._closing and not self._sessions and self._reactor is not None:
             # Its own close handlers come first.
             self._reactor.call_soon(self._check_closed)
 
