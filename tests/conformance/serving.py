@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from tests.drivers import Driver
-from tests.engineio_server.serving import Clients
+from tests.engineio_server.serving import QUIET, Clients
 from tests.protocol import oracle
 from tests.rawclient import RawClient, frame
 from tests.websocket.serving import Inbox
@@ -63,6 +63,7 @@ class Peer:
         transport: ``polling`` or ``websocket``.
         eio: The revision of Engine.IO.
         query: What else the handshake's query says.
+        websocket: One whose opening handshake has been done, to be used.
 
     Attributes:
         sid: The Engine.IO session's id.
@@ -70,7 +71,12 @@ class Peer:
     """
 
     def __init__(
-        self, server: Serving, transport: str = "websocket", eio: int = 4, query: str = ""
+        self,
+        server: Serving,
+        transport: str = "websocket",
+        eio: int = 4,
+        query: str = "",
+        websocket: RawClient | None = None,
     ) -> None:
         self.server = server
         self.transport = transport
@@ -81,7 +87,7 @@ class Peer:
         self._packets: list[str | bytes] = []
         self._websocket: RawClient | None = None
         if transport == "websocket":
-            self._websocket = server.websocket(self.query)
+            self._websocket = websocket or server.websocket(self.query)
         else:
             answer = server.request(f"{self.query}&transport=polling")
             assert answer.status == 200, answer
@@ -175,12 +181,21 @@ class Peer:
 
     def connect(self, namespace: str = "/", auth: str = "") -> str:
         """Join a namespace of protocol 5, and return the socket's id."""
+        self.send("0" + ("" if namespace == "/" else f"{namespace},") + auth)
+        return self.admitted(namespace, auth)
+
+    def admitted(self, namespace: str = "/", auth: str = "") -> str:
+        """Wait for the answer to CONNECT, and return the socket's id."""
         prefix = "" if namespace == "/" else f"{namespace},"
-        self.send(f"0{prefix}{auth}")
         packet = self.receive_text()
         assert packet.startswith(f"0{prefix}{{"), packet
         assert self.receive_text() == f'2{prefix}["auth",{auth or "{}"}]'
         return str(json.loads(packet[1 + len(prefix) :])["sid"])
+
+    def answer_ping(self) -> None:
+        """Wait for a PING, and nothing else, and answer it."""
+        assert self._next() == "2"
+        self.send_packets("3")
 
     def goes_on(self, prefix: str = "") -> None:
         """See that the socket is still there, and that nothing was sent that was not expected."""
@@ -238,7 +253,7 @@ class Serving(Clients):
     def __init__(self, driver: Driver, **options: Any) -> None:
         self.driver = driver
         self.left: Inbox[Left] = Inbox()
-        options = {"ping_interval": 60, "host": "127.0.0.1", **options}
+        options = {**QUIET, "host": "127.0.0.1", **options}
         self.io = driver.call(lambda: self.prepare(Server(port=0, **options)).start())
         super().__init__(driver.call(lambda: self.io.addresses)[0])
 
@@ -268,6 +283,28 @@ class Serving(Clients):
             socket.emit("question", *args, ack=lambda *got: socket.emit("answer", *got))
 
         socket.on("ask", ask)
+
+    def hurried(self, transport: str, packet: str) -> Peer:
+        """A peer whose first packet the server's thread sends: before any time limit begins."""
+        if transport == "websocket":
+            client = self.open()
+
+            def come() -> None:
+                client.request_upgrade(f"{self.path}?EIO=4&transport=websocket")
+                client.send_message(f"4{packet}")
+
+            self.call(come)
+            assert client.answer().status == 101
+            return Peer(self, transport, websocket=client)
+
+        def post(socket: Any) -> None:
+            while bodies:
+                target = f"{self.path}?EIO=4&transport=polling&sid={socket.sid}"
+                self.open().request(target, method="POST", body=bodies.pop())
+
+        bodies = [f"4{packet}".encode()]
+        self.io.engine.on("connection", post)
+        return Peer(self, transport)
 
     def is_gone(self, sid: str) -> bool:
         """Whether the session is unknown to its client, and to the server."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.conformance.serving import Peer, Serving
+from tests.engineio_server.serving import BRISK
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
 
@@ -149,26 +150,26 @@ class TestConnectTimeout:
         assert peer.ended() == []
 
     def test_only_refused(self, serving: Start) -> None:
-        peer = Peer(serving(connect_timeout=0.5))
-        peer.send("0/random,")
+        peer = serving(connect_timeout=0.5).hurried("websocket", "0/random,")
         assert peer.ended() == ['4/random,{"message":"Invalid namespace"}']
 
     @over
     def test_joined_in_time(self, serving: Start, transport: str) -> None:
         """What follows the CONNECT takes as long as it likes."""
         server = serving(connect_timeout=0.5)
-        late, peer = Peer(server), Peer(server, transport)
-        peer.connect("/custom")
-        assert late.ended() == []
+        peer = server.hurried(transport, "0/custom,")
+        peer.admitted("/custom")
+        # The time of one that came later is over.
+        assert Peer(server).ended() == []
         peer.goes_on("/custom,")
 
     def test_joined_and_left(self, serving: Start) -> None:
         """The time limit is for the first namespace alone."""
         server = serving(connect_timeout=0.5)
-        late, peer = Peer(server), Peer(server)
-        peer.connect("/custom")
+        peer = server.hurried("websocket", "0/custom,")
+        peer.admitted("/custom")
         peer.send("1/custom,")
-        assert late.ended() == []
+        assert Peer(server).ended() == []
         peer.connect()
         peer.goes_on()
 
@@ -243,9 +244,8 @@ class TestDisconnect:
 
     @over
     def test_ping_timeout(self, serving: Start, transport: str) -> None:
-        server = serving(ping_interval=0.3, ping_timeout=0.2)
-        peer = Peer(server, transport)
-        peer.connect()
+        server = serving(**BRISK)
+        peer = server.hurried(transport, "0")
         assert server.left.take() == ("/", "ping timeout")
         assert server.is_gone(peer.sid)
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from tests.conformance.serving import build_3
-from tests.engineio_server.serving import Serving
+from tests.engineio_server.serving import BRISK, Serving
 from tests.protocol import oracle
 from tests.rawclient import RawClient, frame
+
+from cooee.engineio import Socket
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
 
@@ -270,9 +272,17 @@ class TestProtocol3:
 
     def test_ping_timeout_by_polling(self, engine: Engine) -> None:
         """ "when it does not receive any data within pingTimeout + pingInterval"."""
-        server = engine(allow_eio3=True)
+        server = engine(allow_eio3=True, **BRISK)
+        client = server.open()
+
+        def ping(socket: Socket) -> None:
+            # In the server's thread: in time.
+            target = f"/engine.io/?EIO=3&transport=polling&sid={socket.sid}"
+            client.request(target, method="POST", body=b"1:2")
+            client.request(target)
+
+        server.engine.on("connection", ping)
         sid = server.handshake("EIO=3")
-        assert server.post(sid, "1:2", "EIO=3").body == b"ok"
-        assert server.poll(sid, "EIO=3") == "1:3"
+        assert [client.answer().body for _ in range(2)] == [b"ok", b"1:3"]
         assert server.ends.take().reason == "ping timeout"
         assert server.is_gone(sid)

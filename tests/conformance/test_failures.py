@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.conformance.serving import Peer, Serving
+from tests.engineio_server.serving import BRISK
 from tests.engineio_server.serving import Serving as EngineServing
 from tests.rawclient import RawClient
 
@@ -24,8 +25,6 @@ pytestmark = pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
 Start = Callable[..., Serving]
 AnyServing = EngineServing | Serving
 Both = Callable[..., AnyServing]
-
-PING_INTERVAL = {"ping_interval": 0.3, "ping_timeout": 0.2}
 
 
 @pytest.fixture(params=["engine.io", "socket.io"])
@@ -64,7 +63,7 @@ def test_put_is_400(both: Both) -> None:
 
 def test_post_is_answered_ok(both: Both) -> None:
     """In lower case, the whole body."""
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     answer = server.post(sid, "40")
     assert (answer.status, answer.body) == (200, b"ok")
@@ -80,14 +79,14 @@ def test_ping_interval_below_a_second_is_told(both: Both, seconds: float) -> Non
 
 @pytest.mark.parametrize("body", ["abc", "4a\x1eabc"])
 def test_malformed_polling_body_ends_the_session(both: Both, body: str) -> None:
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     assert server.post(sid, body).status == 400
     assert server.is_gone(sid)
 
 
 def test_second_concurrent_poll_ends_the_session(both: Both) -> None:
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     first = begin_poll(server, sid)
     assert server.request(f"EIO=4&transport=polling&sid={sid}").status == 400
@@ -97,7 +96,7 @@ def test_second_concurrent_poll_ends_the_session(both: Both) -> None:
 
 
 def test_cancelled_poll_ends_the_session(both: Both) -> None:
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     begin_poll(server, sid).close()
     server.driver.until(lambda: sid not in engine_of(server).clients)
@@ -106,14 +105,14 @@ def test_cancelled_poll_ends_the_session(both: Both) -> None:
 
 def test_session_past_ping_timeout_is_not_served(both: Both) -> None:
     """Also when it has never polled, so that the ping has not even been delivered."""
-    server = both(**PING_INTERVAL)
+    server = both(**BRISK)
     sid = server.handshake()
     server.driver.until(lambda: sid not in engine_of(server).clients)
     assert server.is_gone(sid)
 
 
 def test_close_packet_releases_the_poll_with_noop(both: Both) -> None:
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     poll = begin_poll(server, sid)
     assert server.post(sid, "1").body == b"ok"
@@ -132,7 +131,7 @@ def upgraded(server: AnyServing, sid: str) -> RawClient:
 
 
 def test_no_noop_after_the_upgrade(both: Both) -> None:
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     client = upgraded(server, sid)
     client.send_message("40" if isinstance(server, Serving) else "4hello")
@@ -141,7 +140,7 @@ def test_no_noop_after_the_upgrade(both: Both) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_http_after_the_upgrade_is_400(both: Both, method: str) -> None:
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     client = server.websocket(f"EIO=4&sid={sid}")
     client.send_message("2probe")
@@ -153,7 +152,7 @@ def test_http_after_the_upgrade_is_400(both: Both, method: str) -> None:
 
 
 def test_second_websocket_is_accepted_then_closed(both: Both) -> None:
-    server = both(ping_interval=60)
+    server = both()
     sid = server.handshake()
     client = upgraded(server, sid)
     # The opening handshake succeeds (``websocket`` sees to that).
@@ -176,14 +175,14 @@ def test_unknown_session_is_json(both: Both) -> None:
 
 
 def test_body_too_large_is_413(both: Both) -> None:
-    server = both(max_http_buffer_size=100, ping_interval=60)
+    server = both(max_http_buffer_size=100)
     sid = server.handshake()
     assert server.post(sid, "4" + "x" * 100).status == 413
 
 
 def test_several_cookies_and_request_headers(both: Both) -> None:
     """A handshake's answer may set several cookies; its request's headers can be read."""
-    server = both(ping_interval=60)
+    server = both()
     seen: list[str | None] = []
 
     def headers(headers: Headers, request: Request) -> None:
@@ -240,7 +239,7 @@ def test_payload_of_many_packets_is_not_dropped(serving: Start, count: int) -> N
 
 def test_payload_of_many_messages_is_not_dropped(engine: Callable[..., EngineServing]) -> None:
     """(a), one layer below."""
-    server = engine(ping_interval=60)
+    server = engine()
     sid = server.handshake()
     body = "\x1e".join(f"4{number}" for number in range(1000))
     assert server.post(sid, body).body == b"ok"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.conformance.serving import Left, Peer, Serving
+from tests.engineio_server.serving import BRISK
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
 
@@ -170,12 +171,17 @@ class TestHeartbeat:
 
     @over
     def test_pings(self, serving: Start, transport: str) -> None:
-        server = serving(allow_eio3=True, ping_interval=0.3, ping_timeout=0.2)
-        peer = joined(server, transport)
+        peer = joined(serving(allow_eio3=True), transport)
         for _ in range(3):
             peer.send_packets("2")
             peer.goes_on()
+
+    @over
+    def test_no_pings(self, serving: Start, transport: str) -> None:
+        server = serving(allow_eio3=True, **BRISK)
+        peer = Peer(server, transport, eio=3)
         assert server.left.take() == Left("/", "ping timeout")
+        assert server.is_gone(peer.sid)
 
     def test_upgrade(self, server: Serving) -> None:
         """ "Sample session", request 4."""
