@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,8 +64,8 @@ UNUSUAL = {
 class Knock:
     """A server, and what becomes of the bytes of a client."""
 
-    def __init__(self) -> None:
-        self.server = cooee.Server(host="127.0.0.1", port=0)
+    def __init__(self, **options: Any) -> None:
+        self.server = cooee.Server(host="127.0.0.1", port=0, **options)
         self.paths: list[str] = []
         self.server.on("connection", lambda session, request: self.paths.append(request.target))
         self.server.start()
@@ -123,6 +124,23 @@ def test_the_usual_is_answered_at_the_door(knock: Knock, name: str) -> None:
 def test_all_else_is_passed_on(knock: Knock, name: str) -> None:
     passed_on, _ = knock.send(UNUSUAL[name])
     assert passed_on
+
+
+OFFER = HEAD.replace(b"Host", b"sec-WebSocket-Protocol: chat\r\nHost")
+
+
+def test_only_who_has_a_choice_of_subprotocols_is_shown_them(knock: Knock) -> None:
+    passed_on, answer = knock.send(OFFER)
+    assert not passed_on
+    assert b"Sec-WebSocket-Protocol" not in answer
+    choosing = Knock(subprotocols=["chat"])
+    try:
+        passed_on, answer = choosing.send(HEAD)
+        assert not passed_on
+        assert answer.startswith(b"HTTP/1.1 101")
+        assert choosing.send(OFFER)[0]
+    finally:
+        choosing.close()
 
 
 @given(st.integers(0, len(HEAD) - 1), st.binary(min_size=0, max_size=3), st.integers(0, 3))

@@ -196,6 +196,34 @@ def test_a_client_that_leaves_while_process_request_decides(
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
+def test_process_request_has_the_time_of_the_handshake(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hook(request: Request) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            cancelled.put(request.path)
+
+    cancelled: Inbox[str] = Inbox()
+    serving = serve(echo, process_request=hook, handshake_timeout=0.05)
+    answer = refused(serving, "/slow")
+    assert (answer.status, answer.body) == (503, b"process_request took more than 0.05 s\n")
+    assert cancelled.take() == "/slow"
+    assert "process_request took more than 0.05 s" in caplog.text
+
+
+def test_a_timeout_of_process_request_s_own_is_an_error(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hook(request: Request) -> None:
+        await asyncio.sleep(0)
+        raise TimeoutError("of the database")
+
+    assert refused(serve(echo, process_request=hook)).status == 500
+    assert "TimeoutError: of the database" in caplog.text
+
+
 def test_messages_in_the_packet_of_the_handshake(serve: Serve) -> None:
     for handler in (echo, echo_coroutine):
         client = serve(handler).open()
@@ -278,7 +306,11 @@ def test_a_body_before_the_upgrade(serve: Serve) -> None:
 
 
 def choose_last(request: Request, offered: list[str]) -> str | None:
-    return offered[-1] if offered and request.path != "/none" else None
+    return offered[-1] if request.path != "/none" else None
+
+
+def choose_mine(request: Request, offered: list[str]) -> str:
+    return "mine"
 
 
 @one_driver
@@ -295,6 +327,7 @@ def choose_last(request: Request, offered: list[str]) -> str | None:
         (None, "foo", None),
         (choose_last, "a, b, c", "c"),
         (choose_last, None, None),
+        (choose_mine, None, None),
     ],
 )
 def test_subprotocols(
@@ -333,7 +366,7 @@ def test_malformed_offers_get_400(
 
 @one_driver
 def test_choosing_what_was_not_offered(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    serving = serve(echo, subprotocols=lambda request, offered: "mine")
+    serving = serve(echo, subprotocols=choose_mine)
     assert refused(serving, "/", {"Sec-WebSocket-Protocol": "yours"}).status == 500
     assert "subprotocol 'mine' chosen, not offered" in caplog.text
 

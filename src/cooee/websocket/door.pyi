@@ -13,7 +13,9 @@ class Door:
         server: Server,
         settings: Settings,
         extra_headers: bytes,
+        *,
         any_origin: bool,
+        any_protocol: bool,
         timeout: float,
     ) -> None: ...
     def __call__(self) -> Doorman: ...

@@ -112,7 +112,9 @@ cdef inline bint is_key(const char *text, Py_ssize_t size) noexcept:
     return True
 
 
-cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char *key) noexcept:
+cdef Py_ssize_t usual(
+    const char *start, Py_ssize_t size, bint any_origin, bint any_protocol, char *key
+) noexcept:
     """The size of a head in the usual form, whose 24 characters of key go to `key`; 0 if not."""
     cdef const char *at = start
     cdef const char *end = start + min(size, MAX_HEAD)
@@ -176,6 +178,7 @@ cdef Py_ssize_t usual(const char *start, Py_ssize_t size, bint any_origin, char 
             field = VERSION
         elif (
             name == 6 and not any_origin and same(at, name, b"origin")
+            or name == 22 and not any_protocol and same(at, name, b"sec-websocket-protocol")
             or name == 6 and same(at, name, b"expect")
             or name == 14 and same(at, name, b"content-length")
             or name == 17 and same(at, name, b"transfer-encoding")
@@ -212,6 +215,7 @@ cdef class Door:
         settings: Of the sessions.
         extra_headers: Further fields of the 101 response, serialised.
         any_origin: Whether a request with an Origin may be accepted here.
+        any_protocol: Whether one that offers subprotocols may, none of them to be chosen.
         timeout: Seconds until the request must have come.
     """
 
@@ -220,15 +224,18 @@ cdef class Door:
     cdef Settings settings
     cdef bytes tail
     cdef bint any_origin
+    cdef bint any_protocol
     cdef double timeout
 
     def __init__(self, requests, server, Settings settings not None,
-                 bytes extra_headers not None, bint any_origin, double timeout):
+                 bytes extra_headers not None, *, bint any_origin, bint any_protocol,
+                 double timeout):
         self.requests = requests
         self.server = server
         self.settings = settings
         self.tail = b"\r\n" + extra_headers + b"\r\n"
         self.any_origin = any_origin
+        self.any_protocol = any_protocol
         self.timeout = timeout
 
     def __call__(self):
@@ -264,7 +271,9 @@ cdef class Doorman(Protocol):
         cdef Stream stream = self.stream
         cdef Door door = self.door
         cdef char key[60]
-        cdef Py_ssize_t head = usual(<char *> data, size, door.any_origin, key)
+        cdef Py_ssize_t head = usual(
+            <char *> data, size, door.any_origin, door.any_protocol, key
+        )
         cdef Request request
         cdef Session session
         cdef Protocol http

@@ -7,6 +7,7 @@ A mounted application gets those below its path. A handshake is checked, shown t
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -111,19 +112,19 @@ class Requests:
         if (
             not self._mounts
             and self._process_request is None
-            and self._subprotocols is None
             and self._origins in (SAME_ORIGIN, "*")
             and min(limits.max_header_size, limits.max_request_line) >= USUAL_HEAD
             and limits.max_headers >= USUAL_FIELDS
         ):
-            # A handshake is accepted for what it is, with nothing to ask or to choose.
+            # A handshake is accepted for what it is, with nobody to ask.
             return Door(
                 self,
                 self._server,
                 self._settings,
                 self._extra_headers,
-                self._origins == "*",
-                limits.head_timeout,
+                any_origin=self._origins == "*",
+                any_protocol=self._subprotocols is None,
+                timeout=limits.head_timeout,
             )
         return self.http_connection
 
@@ -227,14 +228,21 @@ class Requests:
     async def _upgrade_later(
         self, http: HttpConnection, request: Request, key: str, answer: Awaitable[Response | None]
     ) -> None:
+        deadline = asyncio.timeout(self.limits.head_timeout)
         try:
-            response = await answer
+            async with deadline:
+                response = await answer
             if response is not None:
                 http.respond(request, response)
             else:
                 self._upgrade(http, request, key)
         except Exception:
-            _internal_error(http, request)
+            if deadline.expired():
+                fact = f"process_request took more than {self.limits.head_timeout:g} s"
+                logger.warning("%r refused: %s", request, fact)
+                http.respond(request, Response(503, f"{fact}\n", {"Connection": "close"}))
+            else:
+                _internal_error(http, request)
 
     def _upgrade(self, http: HttpConnection, request: Request, key: str) -> None:
         try:
@@ -257,6 +265,8 @@ class Requests:
 
     def _select(self, request: Request) -> str | None:
         offered = offered_protocols(request.headers)
+        if not offered:
+            return None
         if not callable(self._subprotocols):
             return select_protocol(offered, self._subprotocols or ())
         chosen = self._subprotocols(request, offered)

@@ -85,12 +85,14 @@ class Server:
             admits clients that give none; ``"*"`` for all; a list of strings and compiled
             patterns, with None for "none given"; or a function of the origin.
         subprotocols: Those supported, of which the first in the client's order is chosen; or a
-            function of the request and the list offered that returns one of them or None.
+            function of the request and the list offered that returns one of them or None. It is not
+            called when none is offered.
         headers: Added to the 101 response.
         server_header: Value of the ``Server`` header in responses; None for no such header.
         limits: :class:`HttpLimits` of the opening handshake and other requests.
-        handshake_timeout: Seconds from connecting to the end of the request's head; by default
-            the ``head_timeout`` of `limits`, which is 10.
+        handshake_timeout: Seconds from connecting to the end of the request's head, and from there
+            to the answer of a `process_request` that is a coroutine function, which is then
+            cancelled and the client told 503; by default the ``head_timeout`` of `limits`, 10.
         reuse_port: Let several processes listen on the port.
         backlog: Connections that may wait to be accepted.
         busy_poll: See :class:`cooee.reactor.Reactor`.
