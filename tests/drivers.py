@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import threading
 import time
 from collections import deque
@@ -20,7 +22,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import pytest
 
-from cooee.reactor import Reactor, get_reactor
+from cooee.reactor import Reactor, Stream, get_reactor
 from tests import peers
 
 T = TypeVar("T")
@@ -139,6 +141,26 @@ class Driver:
         """Run a coroutine function in the thread to its end."""
         return self.begin(function, *args).result(PATIENCE)
 
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """
+        Keep the thread busy meanwhile.
+
+        What others send in this time finds the reactor in one turn, and no timer runs before it.
+        """
+        begun, go_on = threading.Event(), threading.Event()
+
+        def block() -> None:
+            begun.set()
+            assert go_on.wait(PATIENCE)
+
+        self.submit(block)
+        assert begun.wait(PATIENCE)
+        try:
+            yield
+        finally:
+            go_on.set()
+
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition, evaluated in the thread, holds."""
         deadline = time.monotonic() + PATIENCE
@@ -232,6 +254,17 @@ class PollingDriver(Driver):
 DRIVERS: dict[str, type[Driver]] = {
     driver.name: driver for driver in (AsyncioDriver, UvloopDriver, OwnDriver, PollingDriver)
 }
+
+
+def limit_send_buffer(stream: Stream, size: int = 64 * 1024) -> None:
+    """
+    Have the system take no more than about that much of what the peer does not read.
+
+    Otherwise it may be anything up to tens of megabytes, and more as time goes by. To be called
+    before anything is sent, for a peer with a receive buffer of its own choice.
+    """
+    with socket.socket(fileno=os.dup(stream.fileno())) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
 
 class Closable(Protocol):

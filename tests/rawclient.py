@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -88,6 +89,17 @@ class RawClient:
     def send(self, data: bytes) -> None:
         """Send bytes."""
         self.sock.sendall(data)
+
+    @contextlib.contextmanager
+    def sending(self, data: bytes) -> Iterator[None]:
+        """Send bytes meanwhile, of which the system may take only some until the server reads."""
+        thread = threading.Thread(target=self.send, args=(data,), name="sending")
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join(PATIENCE)
+        assert not thread.is_alive(), "not everything was taken"
 
     def send_until_gone(self, data: bytes) -> None:
         """Send bytes to a server that may close before it has them all."""

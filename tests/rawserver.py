@@ -7,8 +7,11 @@ Blocking: a test accepts, reads the request and answers it as it likes.
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
+import random
+import select
 import socket
 from collections.abc import Mapping
 from types import TracebackType
@@ -197,6 +200,8 @@ class BlackHole:
             filler.setblocking(False)
             filler.connect_ex(self.address)
             self._fillers.append(filler)
+            # The first is in, and so nobody else.
+            assert select.select([self._sock], [], [], PATIENCE)[0]
 
     def __enter__(self) -> Self:
         return self
@@ -225,12 +230,22 @@ def server_message(message: str | bytes) -> bytes:
 
 
 def unused_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, as long as nobody else looks for one."""
+    """
+    A port that nobody listens on, and that nobody is going to be given.
+
+    Those that the system gives to whom any port will do, in this process or in another, are higher.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.bind((host, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    while True:
+        # Not from the seeded generator, whose numbers another process may draw too.
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            try:
+                sock.bind((host, port))
+            except OSError as exc:
+                assert exc.errno == errno.EADDRINUSE, exc
+            else:
+                return port
 
 
 def random_path(folder: Any) -> str:

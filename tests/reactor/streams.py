@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from tests.drivers import PATIENCE, Driver
+from tests.drivers import PATIENCE, Driver, limit_send_buffer
 
 from cooee.reactor import PyProtocol, Stream, listen
 
@@ -121,6 +121,12 @@ class Listening:
         """A client's socket, and its protocol."""
         sock = self.connect(receive_buffer)
         return sock, self.protocols.get(timeout=PATIENCE)
+
+    def accept_slow(self) -> tuple[socket.socket, Any]:
+        """The same, with systems between them that take little of what is not read."""
+        sock, protocol = self.accept(receive_buffer=4096)
+        self.call(lambda: limit_send_buffer(protocol.stream))
+        return sock, protocol
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function in the reactor's thread."""

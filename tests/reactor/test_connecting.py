@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.drivers import Driver
+from tests.rawserver import unused_port
 from tests.reactor.conftest import Listen
 from tests.reactor.streams import Recorder
 
@@ -50,10 +51,7 @@ class Outcome:
 
 def unused_address() -> tuple[str, int]:
     """Where nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        host, port = sock.getsockname()
-        return host, port
+    return "127.0.0.1", unused_port()
 
 
 def test_connecting(driver: Driver, listening: Listen) -> None:

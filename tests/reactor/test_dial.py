@@ -89,6 +89,11 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return found
 
 
+def no_such_name(*args: Any, **options: Any) -> Any:
+    """In the place of getaddrinfo, which asks a name server, or for many seconds none."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
 @pytest.fixture
 def server() -> Iterator[RawServer]:
     """Listens on 127.0.0.1."""
@@ -121,7 +126,8 @@ def test_every_driver(driver: Driver, server: RawServer) -> None:  # noqa: F811
     assert result.connected == ("127.0.0.1", server.port)
 
 
-def test_unknown_name() -> None:
+def test_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     error = run("name.invalid", 80).error
     assert isinstance(error, socket.gaierror)
     assert "name.invalid: " in str(error)
@@ -196,9 +202,16 @@ def test_next_address_beside_one_that_does_not_answer(
 def test_refusal_beside_one_that_does_not_answer(addresses: list[tuple[str, int]]) -> None:
     """An address fails while another is waited for: that one still has its time."""
     port = unused_port()
+    result = Result()
+    reactor = get_reactor()
     with BlackHole() as hole:
         addresses += [hole.address, ("127.0.0.1", port)]
-        error = run("name.test", 80, happy_eyeballs_delay=0.001, timeout=0.1).error
+        one = dial(reactor, "name.test", 80, result, happy_eyeballs_delay=0.001, timeout=1e6)
+        reactor.run(until=lambda: one._errors)
+        assert result.calls == []
+        # The time is up, after the refusal however slow this machine is.
+        one._timed_out()
+    error = result.error
     assert isinstance(error, TimeoutError)
     assert error.errno == errno.ETIMEDOUT
     assert error.strerror == (

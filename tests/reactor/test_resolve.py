@@ -180,9 +180,10 @@ def test_more_lookups_than_threads_wait_for_their_turn(lookup: Callable[..., Non
 
 
 def test_cancelled_lookups_let_run_return(lookup: Callable[..., None]) -> None:
-    go = threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     def getaddrinfo(*args: Any, **options: Any) -> Found:
+        begun.set()
         assert go.wait(PATIENCE)
         return found(V4)
 
@@ -190,6 +191,7 @@ def test_cancelled_lookups_let_run_return(lookup: Callable[..., None]) -> None:
     result = Result()
     reactor = get_reactor()
     lookup_ = resolve(reactor, "name.test", 80, result)
+    assert begun.wait(PATIENCE)
     reactor.call_soon(lookup_.cancel)
     reactor.run()
     go.set()

@@ -14,8 +14,8 @@ from tests.reactor.streams import Listening, Recorder, read_to_end, reset
 
 from cooee.reactor import PyProtocol, Stream, adopt
 
-# More than the system takes at once, from a peer that does not read.
-LARGE = 20_000_000
+# Several times what the system takes for a peer of `accept_slow()` that does not read.
+LARGE = 5_000_000
 
 
 def ended(sock: socket.socket) -> bool:
@@ -148,7 +148,7 @@ def test_what_may_be_written(listening: Listen) -> None:
 
 def test_much_is_sent_as_the_peer_reads(listening: Listen) -> None:
     serving = listening()
-    sock, protocol = serving.accept(receive_buffer=4096)
+    sock, protocol = serving.accept_slow()
     data = bytes(range(256)) * (LARGE // 256)
 
     def write() -> None:
@@ -186,11 +186,9 @@ def test_writing_from_the_drained_callback(listening: Listen) -> None:
         else:
             self.stream.close()
 
-    def first(self: Recorder) -> None:
-        self.stream.write(bytes(LARGE))
-
-    serving = listening(lambda: Recorder(made=first, drained=more))
-    sock, protocol = serving.accept()
+    serving = listening(lambda: Recorder(drained=more))
+    sock, protocol = serving.accept_slow()
+    serving.call(protocol.stream.write, bytes(LARGE))
     protocol.expect("made")
     received = 0
     for _ in range(3):
@@ -208,7 +206,7 @@ def test_writing_from_the_drained_callback(listening: Listen) -> None:
 
 def test_close_sends_what_is_buffered(listening: Listen) -> None:
     serving = listening()
-    sock, protocol = serving.accept(receive_buffer=4096)
+    sock, protocol = serving.accept_slow()
 
     def write_and_close() -> None:
         protocol.stream.write(bytes(LARGE))
@@ -228,7 +226,7 @@ def test_close_sends_what_is_buffered(listening: Listen) -> None:
 
 def test_abort_drops_what_is_buffered(listening: Listen) -> None:
     serving = listening()
-    sock, protocol = serving.accept(receive_buffer=4096)
+    sock, protocol = serving.accept_slow()
 
     def write_and_abort() -> None:
         protocol.stream.write(bytes(LARGE))
@@ -247,7 +245,7 @@ def test_abort_drops_what_is_buffered(listening: Listen) -> None:
 def test_half_closing(listening: Listen) -> None:
     """FIN after what is buffered; receiving goes on."""
     serving = listening()
-    sock, protocol = serving.accept(receive_buffer=4096)
+    sock, protocol = serving.accept_slow()
 
     def write_and_end() -> None:
         protocol.stream.write(bytes(LARGE))
@@ -366,7 +364,7 @@ def test_callbacks_that_raise(
     healthy = listening()
     other, other_protocol = healthy.accept()
     serving = listening(lambda: Recorder(**{where: broken}))
-    sock, protocol = serving.accept()
+    sock, protocol = serving.accept_slow() if where == "drained" else serving.accept()
     if where == "drained":
         serving.call(protocol.stream.write, bytes(LARGE))
         # A reader that keeps up with the sender would never let it wait.
@@ -412,7 +410,7 @@ def test_a_factory_that_raises(listening: Listen, caplog: pytest.LogCaptureFixtu
 
     serving = listening(factory)
     assert ended(serving.connect())
-    assert "no such luck" in caplog.text
+    serving.driver.until(lambda: "no such luck" in caplog.text)
     sock, protocol = serving.accept()
     sock.sendall(b"x")
     protocol.expect("made", b"x")
@@ -423,7 +421,7 @@ def test_a_factory_that_makes_something_else(
 ) -> None:
     serving = listening(lambda: object())
     assert ended(serving.connect())
-    assert "TypeError" in caplog.text
+    serving.driver.until(lambda: "TypeError" in caplog.text)
 
 
 # Protocols
