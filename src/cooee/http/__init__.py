@@ -5,10 +5,10 @@ Parsing is httptools' (llhttp). Start with ``connection.py``; below it ``reader.
 requests in the input, ``request.pyx`` and ``response.py`` are what the application sees.
 """
 
-from .connection import HttpConnection
-from .limits import HttpLimits
-from .request import Request
-from .response import Response
-from .target import Query
+from cooee.http.connection import HttpConnection
+from cooee.http.limits import HttpLimits
+from cooee.http.request import Request
+from cooee.http.response import Response
+from cooee.http.target import Query
 
 __all__ = ["HttpConnection", "HttpLimits", "Query", "Request", "Response"]

@@ -1,11 +1,10 @@
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from cooee.http.limits import HttpLimits
+from cooee.http.request import Request
+from cooee.http.response import Response
 from cooee.reactor import PyProtocol, Reactor, Stream
-
-from .limits import HttpLimits
-from .request import Request
-from .response import Response
 
 _RequestHandler: TypeAlias = Callable[[HttpConnection, Request], object]
 

@@ -8,9 +8,8 @@ half is closed first, and what still arrives is dropped for a while (RFC 9112 §
 
 from __future__ import annotations
 
+from cooee.http.limits import HttpLimits
 from cooee.reactor import PyProtocol, Reactor, Stream
-
-from .limits import HttpLimits
 
 __all__ = ["Linger", "linger"]
 

@@ -1,7 +1,6 @@
+from cooee.http.limits import HttpLimits
+from cooee.http.request import Request
 from cooee.reactor import Stream
-
-from .limits import HttpLimits
-from .request import Request
 
 class RequestReader:
     def __init__(

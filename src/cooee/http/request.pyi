@@ -1,7 +1,6 @@
+from cooee.http.target import Query
 from cooee.protocol.headers import Headers
 from cooee.reactor import Stream
-
-from .target import Query
 
 class Request:
     def __init__(

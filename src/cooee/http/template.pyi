@@ -1,4 +1,4 @@
-from .response import Response
+from cooee.http.response import Response
 
 class Template:
     def __init__(self, response: Response) -> None: ...

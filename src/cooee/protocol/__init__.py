@@ -8,8 +8,8 @@ The browser API's ``SyntaxError`` is only found as ``errors.SyntaxError``, so th
 replaces Python's own.
 """
 
-from .authorization import build_basic_auth, parse_basic_auth
-from .close import (
+from cooee.protocol.authorization import build_basic_auth, parse_basic_auth
+from cooee.protocol.close import (
     MAX_REASON_BYTES,
     CloseCode,
     build_close_payload,
@@ -21,8 +21,8 @@ from .close import (
     parse_close_payload,
     truncate_reason,
 )
-from .decoder import Decoder
-from .errors import (
+from cooee.protocol.decoder import Decoder
+from cooee.protocol.errors import (
     ConcurrencyError,
     ConnectionClosed,
     ConnectionClosedError,
@@ -35,8 +35,8 @@ from .errors import (
     NotSupportedError,
     ProtocolError,
 )
-from .frames import Opcode, build_frame
-from .handshake import (
+from cooee.protocol.frames import Opcode, build_frame
+from cooee.protocol.handshake import (
     Negotiated,
     accept_key,
     build_request,
@@ -49,7 +49,7 @@ from .handshake import (
     select_protocol,
     validate_protocols,
 )
-from .headers import (
+from cooee.protocol.headers import (
     Extension,
     Headers,
     format_extensions,
@@ -58,9 +58,9 @@ from .headers import (
     parse_extensions,
     parse_tokens,
 )
-from .hosts import parse_host, parse_ipv4, parse_ipv6, serialize_ipv6
-from .origin import SAME_ORIGIN, OriginPolicy, origin_allowed
-from .urls import URL, parse_url, parse_websocket_url
+from cooee.protocol.hosts import parse_host, parse_ipv4, parse_ipv6, serialize_ipv6
+from cooee.protocol.origin import SAME_ORIGIN, OriginPolicy, origin_allowed
+from cooee.protocol.urls import URL, parse_url, parse_websocket_url
 
 __all__ = [
     "MAX_REASON_BYTES",

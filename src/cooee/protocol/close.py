@@ -13,7 +13,8 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-from . import errors
+from cooee.protocol import errors
+from cooee.protocol.text import usv_string
 
 __all__ = [
     "MAX_REASON_BYTES",
@@ -195,5 +196,5 @@ def truncate_reason(reason: str) -> str:
     For reasons made from exceptions and peers' input; a caller's own reason that is too long is
     an error. Lone surrogates become U+FFFD.
     """
-    data = reason.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    data = usv_string(reason).encode()
     return data[:MAX_REASON_BYTES].decode("utf-8", "ignore")

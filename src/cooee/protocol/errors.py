@@ -1,5 +1,5 @@
 """
-Every exception that cooee raises on purpose.
+The exceptions that cooee raises on purpose.
 
 ::
 
@@ -15,6 +15,8 @@ Every exception that cooee raises on purpose.
         ├── InvalidAccessError         (also ValueError) bad close code
         ├── InvalidStateError          wrong moment: still CONNECTING
         └── NotSupportedError          a feature that this build leaves out
+
+``engineio`` and ``socketio`` hang theirs under the same root; see their ``errors.py``.
 
 Messages give the fact, the limit and the clause. All of them survive pickling.
 
@@ -129,7 +131,7 @@ class ConnectionClosed(CooeeError):
         return ConnectionClosedError(code, reason, was_clean, sent)
 
     def __str__(self) -> str:
-        from .close import describe_close  # close.py imports this module
+        from cooee.protocol.close import describe_close  # close.py imports this module
 
         text = describe_close(self.code, self.reason)
         if self.code == 1006:

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from . import errors
-from .authorization import build_basic_auth
-from .headers import (
+from cooee.protocol import errors
+from cooee.protocol.authorization import build_basic_auth
+from cooee.protocol.headers import (
     Extension,
     Headers,
     format_extensions,
@@ -30,7 +30,7 @@ from .headers import (
     parse_extensions,
     parse_tokens,
 )
-from .urls import URL
+from cooee.protocol.urls import URL
 
 __all__ = [
     "Negotiated",

@@ -12,7 +12,7 @@ import unicodedata
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from . import errors
+from cooee.protocol import errors
 
 __all__ = ["parse_host", "parse_ipv4", "parse_ipv6", "serialize_ipv6"]
 

@@ -12,8 +12,9 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from . import errors
-from .hosts import parse_host
+from cooee.protocol import errors
+from cooee.protocol.hosts import parse_host
+from cooee.protocol.text import usv_string
 
 __all__ = ["URL", "parse_url", "parse_websocket_url"]
 
@@ -108,10 +109,7 @@ def parse_url(text: str) -> URL:
         SyntaxError: If the text is no such URL (``errors.SyntaxError``, also a ValueError).
         NotSupportedError: If the host is not ASCII and the ``idna`` package is missing.
     """
-    rest = text
-    if not rest.isascii():
-        # A USVString: surrogates that make no pair become U+FFFD.
-        rest = rest.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    rest = text if text.isascii() else usv_string(text)
     rest = _tab_or_newline("", rest.strip(_C0_CONTROL_OR_SPACE))
 
     match = _scheme(rest)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from cooee.protocol.text import usv_string
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -86,8 +88,7 @@ def _bytes(part: str | Buffer | Blob) -> bytes:
     if isinstance(part, Blob):
         return part._data
     if isinstance(part, str):
-        # A USVString: surrogates that make no pair become U+FFFD.
-        return part.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        return usv_string(part).encode()
     return bytes(memoryview(part))
 
 

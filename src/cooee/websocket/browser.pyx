@@ -29,6 +29,7 @@ from cooee.protocol.close import MAX_REASON_BYTES, is_application_code
 from cooee.protocol.errors import HandshakeError, InvalidAccessError, InvalidStateError
 from cooee.protocol.handshake import validate_protocols
 from cooee.protocol.headers import format_extensions
+from cooee.protocol.text import usv_string
 from cooee.protocol.urls import parse_websocket_url
 from cooee.reactor import get_reactor
 from cooee.websocket.blob import Blob
@@ -495,8 +496,3 @@ def log_exception(task):
     """A coroutine listener has ended."""
     if not task.cancelled() and task.exception() is not None:
         logger.error("exception in a listener", exc_info=task.exception())
-
-
-cdef str usv_string(text):
-    """Web IDL §3.2.11: surrogates that make no pair become U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
