@@ -1,9 +1,9 @@
 // Socket.IO's own server, with the same application as `application` in serving.py, under Node and,
 // with the engine made for it, under Bun.
 //
-//     node server.cjs [msgpack]
+//     node server.cjs PORT [msgpack]
 //
-// Prints its port; then obeys one command a line, and prints it back when it is done:
+// Prints its port when it listens; then obeys one command a line, and prints it back when it is done:
 //   stop    stop listening and cut all connections
 //   start   listen again, on the same port, knowing nobody
 //   cut     cut the connections beneath, without a word
@@ -14,12 +14,12 @@
 const readline = require("node:readline");
 const { Server } = require("socket.io");
 
-const parser = process.argv[2] === "msgpack" ? require("socket.io-msgpack-parser") : undefined;
+const parser = process.argv[3] === "msgpack" ? require("socket.io-msgpack-parser") : undefined;
 const bun = typeof Bun !== "undefined";
 
 let io;
 let server;
-let port = 0;
+const port = Number(process.argv[2]);
 
 function connected(socket) {
   socket.on("echo", (...args) => socket.emit("echo", ...args));
@@ -42,16 +42,12 @@ function listen(done) {
     const engine = new Engine({ path: "/socket.io/" });
     io.bind(engine);
     server = Bun.serve({ hostname: "127.0.0.1", port, ...engine.handler() });
-    port = server.port;
     done();
     return;
   }
   server = require("node:http").createServer();
   io.attach(server);
-  server.listen(port, "127.0.0.1", () => {
-    port = server.address().port;
-    done();
-  });
+  server.listen(port, "127.0.0.1", done);
 }
 
 function start(done) {

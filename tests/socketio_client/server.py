@@ -1,9 +1,9 @@
 """
 python-socketio's server on aiohttp's, with the application of `server.cjs`.
 
-    python server.py
+    python server.py PORT
 
-Prints its port, and obeys the commands ``stop`` and ``start`` as `server.cjs` does.
+Prints its port when it listens, and obeys the commands ``stop`` and ``start`` as `server.cjs` does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import sys
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 import engineio
@@ -21,6 +22,15 @@ import socketio
 
 # By default it drops a POST of more than 16 packets, and says that it did well.
 engineio.payload.Payload.max_decode_packets = 1000
+
+
+async def read(stream: aiohttp.StreamReader, size: int = -1) -> bytes:
+    """The whole of a POST's body; of which it would take what has come when it looks."""
+    return await read_some(stream)
+
+
+read_some = aiohttp.StreamReader.read
+aiohttp.StreamReader.read = read  # type: ignore[method-assign]
 
 ROOM = re.compile(r"^/room-\d+$")
 Refused = socketio.exceptions.ConnectionRefusedError
@@ -79,17 +89,16 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     runner: Any = None
-    port = 0
+    port = int(sys.argv[1])
 
     async def start() -> None:
-        nonlocal runner, port
+        nonlocal runner
         app = web.Application()
         prepare(socketio.AsyncServer(async_mode="aiohttp", namespaces="*")).attach(app)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
         await site.start()
-        port = site._server.sockets[0].getsockname()[1]
 
     await start()
     print(port, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -80,12 +81,36 @@ def application(io: Server, ends: Inbox[tuple[Any, ...]]) -> None:
     io.of("/closed").use(refuse)
 
 
+class Port:
+    """
+    A port that nobody else gets while no server listens on it: for servers that come back.
+
+    A socket that is bound to it keeps it, and beside that a server may listen, on Linux at least;
+    elsewhere it is only likely to be free.
+
+    Attributes:
+        number: The port.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+        if sys.platform != "linux":
+            self._socket.close()
+
+    def close(self) -> None:
+        """Give it back."""
+        self._socket.close()
+
+
 class Service:
     """
     Our server on a driver.
 
     Attributes:
-        port: Its port, the same after :meth:`restart`.
+        port: Its port, the same when it starts again.
         ends: Namespace and reason of each socket that has disconnected.
     """
 
@@ -93,38 +118,36 @@ class Service:
         self.driver = driver
         self.options = options
         self.ends: Inbox[tuple[Any, ...]] = Inbox()
-        self.port = 0
+        self.port = Port()
         self.io: Server | None = None
         self.start()
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port.number}"
 
     def start(self) -> None:
         """Listen."""
 
         def start() -> Server:
-            io = Server(host="127.0.0.1", port=self.port, **self.options)
+            io = Server(host="127.0.0.1", port=self.port.number, **self.options)
             application(io, self.ends)
             return io.start()
 
         self.io = self.driver.call(start)
-        assert self.io.port is not None
-        self.port = self.io.port
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Stop listening, and disconnect all clients."""
         io, self.io = self.io, None
         if io is not None:
             closed = self.driver.call(io.close)
             self.driver.until(lambda: closed.done)
 
-    def restart(self) -> None:
-        """As if the process had been started anew."""
-        self.close()
-        self.start()
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self.port.close()
 
 
 class Client:
@@ -207,19 +230,27 @@ class ForeignServer:
     A server in a process of its own, with the application of `server.cjs`.
 
     Args:
-        command: What starts it: a program that keeps to what that script says.
+        program: What runs the script.
+        script: It keeps to what `server.cjs` says; its first argument is the port.
+        args: What follows.
 
     Attributes:
         url: Where it is, once it is entered.
     """
 
-    def __init__(self, *command: str | Path) -> None:
-        self._command = command
+    def __init__(self, program: str, script: Path, *args: str) -> None:
+        self._program = program
+        self._args = args
+        self._script = script
         self.url = ""
 
     def __enter__(self) -> Self:
+        self._port = Port()
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [self._program, self._script, str(self._port.number), *self._args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
             self.url = f"http://127.0.0.1:{self._answer()}"
@@ -246,6 +277,7 @@ class ForeignServer:
             self._process.kill()
             self._process.wait()
             self._process.stdout.close()
+            self._port.close()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None

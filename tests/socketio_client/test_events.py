@@ -36,9 +36,6 @@ VALUES = [
     [b"\x00\x01\xff", "between", b"\x04" * 70_000],
     ["x" * 100_000],
 ]
-# How many of them, the last, are more than a segment.
-LONG = 2
-
 
 PAIRS = [
     *[(driver, "ours") for driver in DRIVERS],
@@ -80,27 +77,17 @@ def transport(client: Client) -> str:
     return engine.transport
 
 
-@pytest.fixture
-def arguments(request: pytest.FixtureRequest) -> list[list[Any]]:
-    """Lists of arguments to send."""
-    params = request.node.callspec.params
-    if (params["url"], params["client"]) == ("python", "polling"):
-        # python-engineio takes of a POST's body what has come when it looks.
-        return VALUES[:-LONG]
-    return VALUES
-
-
-def test_events_come_back_as_they_were(client: Client, arguments: list[list[Any]]) -> None:
-    for values in arguments:
+def test_events_come_back_as_they_were(client: Client) -> None:
+    for values in VALUES:
         client.emit("echo", *values, "end" * 20)
         args = client.expect("echo")
         assert list(args[: len(values) + 1]) == [*values, "end" * 20]
 
 
-def test_acknowledgements_of_the_server(client: Client, arguments: list[list[Any]]) -> None:
+def test_acknowledgements_of_the_server(client: Client) -> None:
     assert client.ask("answer") is None
     assert client.ask("answer", [b"1", "2"]) == [b"1", "2"]
-    for values in arguments:
+    for values in VALUES:
         if len(values) > 1:
             assert client.ask("answer", *values) == values
 

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.drivers import PATIENCE, Driver
+from tests.drivers import PATIENCE, Driver, limit_send_buffer
 from tests.protocol import oracle
 from tests.rawserver import RawPeer, RawServer, server_message
 from tests.socketio_client.serving import Client, Clients
 
 import cooee
+from cooee.reactor import Stream
 from cooee.socketio import Disconnected, LimitExceeded, Manager
 from cooee.websocket.outcome import Outcome
 
@@ -26,12 +27,14 @@ HANDSHAKE = {"sid": "s", "upgrades": [], "pingInterval": 25000, "pingTimeout": 2
 OPEN = "0" + json.dumps(HANDSHAKE)
 JOINED = '40{"sid":"id"}'
 FILE = '451-["file",{"_placeholder":true,"num":0}]'
+# Bytes, so that a few megabytes are more than the system holds between a client and its server.
+RECEIVE_BUFFER = 128 * 1024
 
 
 @pytest.fixture
 def server(clients: Clients) -> Iterator[RawServer]:
     """Where clients come to; gone before they are closed, which then need not wait for it."""
-    with RawServer() as server:
+    with RawServer(receive_buffer=RECEIVE_BUFFER) as server:
         yield server
 
 
@@ -43,6 +46,17 @@ def join(clients: Clients, server: RawServer, **options: Any) -> tuple[Client, R
     return client, peer
 
 
+def limit_buffers(driver: Driver) -> None:
+    """Have the system hold but little of what a client sends."""
+
+    def limit() -> None:
+        for handle in driver.reactor.handles():
+            if isinstance(handle, Stream):
+                limit_send_buffer(handle)
+
+    driver.call(limit)
+
+
 def let_join(server: RawServer) -> RawPeer:
     """Take the next connection, and let it join."""
     peer = server.take()
@@ -51,6 +65,12 @@ def let_join(server: RawServer) -> RawPeer:
     assert peer.receive_message() == "40"
     peer.send_message(JOINED)
     return peer
+
+
+def answer(peer: RawPeer, body: str) -> None:
+    """Answer a request."""
+    data = body.encode()
+    peer.respond("200 OK", {"Content-Length": str(len(data))}, data)
 
 
 def send(peer: RawPeer, *messages: str | bytes) -> None:
@@ -182,6 +202,7 @@ def test_a_handler_of_outgoing_events_connects_again(server: RawServer, clients:
 
 def test_emitting_to_a_server_that_reads_nothing(server: RawServer, clients: Clients) -> None:
     client, peer = join(clients, server, high_water=1000)
+    limit_buffers(client.driver)
     text = "x" * 100_000
 
     def emit() -> list[Any]:
@@ -201,11 +222,13 @@ def test_emitting_to_a_server_that_reads_nothing(server: RawServer, clients: Cli
 
 def test_the_connection_is_lost_while_an_emit_waits(server: RawServer, clients: Clients) -> None:
     client, peer = join(clients, server, high_water=1000, reconnection=False)
+    limit_buffers(client.driver)
 
     def emit() -> list[Any]:
         return [client.socket.emit("much", "x" * 100_000) for _ in range(100)]
 
     waiting = client.driver.call(emit)[-1]
+    assert isinstance(waiting, Outcome)
     assert not waiting.done
     peer.close()
     client.driver.until(lambda: waiting.done)
@@ -217,6 +240,7 @@ def test_the_connection_is_lost_while_an_emit_waits(server: RawServer, clients: 
 
 def test_a_server_that_takes_too_little(server: RawServer, clients: Clients) -> None:
     client, _ = join(clients, server, high_water=1000, max_buffered=100_000, reconnection=False)
+    limit_buffers(client.driver)
 
     def emit() -> None:
         # Nothing of it raises, and what follows is no matter.
@@ -247,6 +271,24 @@ def test_attachments_of_events_that_wait_count(server: RawServer, clients: Clien
     assert isinstance(event[2], LimitExceeded)
 
 
+# A server that says no more
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_the_server_falls_silent(server: RawServer, clients: Clients, transport: str) -> None:
+    client = clients.connect(server.url, transports=[transport], reconnection=False)
+    peer = server.take()
+    opened = "0" + json.dumps({**HANDSHAKE, "pingInterval": 100, "pingTimeout": 100})
+    # In one piece: from there on only the client's own time counts.
+    if transport == "websocket":
+        peer.accept(rest=server_message(opened) + server_message(JOINED))
+    else:
+        assert peer.read_request().method == "GET"
+        answer(peer, f"{opened}\x1e{JOINED}")
+    client.expect("connect")
+    assert client.expect("disconnect")[0] == "ping timeout"
+
+
 # The change to WebSocket
 
 
@@ -264,7 +306,7 @@ class Upgrade:
         self.client = clients.connect(server.url, transports=["polling", "websocket"])
         first = server.take()
         assert first.read_request().method == "GET"
-        self._answer(first, "0" + json.dumps({**HANDSHAKE, "upgrades": ["websocket"]}))
+        answer(first, "0" + json.dumps({**HANDSHAKE, "upgrades": ["websocket"]}))
         # The next poll, the POST with CONNECT and the WebSocket come in no order that matters.
         peers = [first, server.take(), server.take()]
         for peer in peers:
@@ -276,7 +318,7 @@ class Upgrade:
                 peer.respond("101 Switching Protocols", {**fields, **accept})
             elif request.method == "POST":
                 assert peer.take(int(request.headers["content-length"])) == b"40"
-                self._answer(peer, "ok")
+                answer(peer, "ok")
             else:
                 self.poll = peer
         assert self.candidate.receive_message() == "2probe"
@@ -292,13 +334,9 @@ class Upgrade:
 
     def answer_poll(self, *packets: str, again: bool = True) -> None:
         """Answer the poll, and wait for the next."""
-        self._answer(self.poll, "\x1e".join(packets))
+        answer(self.poll, "\x1e".join(packets))
         if again:
             assert self.poll.read_request().method == "GET"
-
-    def _answer(self, peer: RawPeer, body: str) -> None:
-        data = body.encode()
-        peer.respond("200 OK", {"Content-Length": str(len(data))}, data)
 
 
 def test_messages_while_it_probes(server: RawServer, clients: Clients) -> None:
