@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from tests.drivers import PATIENCE, Driver
+from tests.drivers import PATIENCE, Driver, limit_send_buffer
 from tests.rawclient import RawClient
 
 from cooee.websocket import Server, Session
@@ -98,6 +98,12 @@ class Serving:
         """A client after its opening handshake, and its session."""
         client = self.connect(*args, **options)
         return client, self.sessions.take()
+
+    def accept_slow(self) -> tuple[RawClient, Session]:
+        """The same, with systems between them that take little of what is not read."""
+        client, session = self.accept(receive_buffer=4096)
+        self.call(lambda: limit_send_buffer(session.stream))
+        return client, session
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function in the server's thread."""

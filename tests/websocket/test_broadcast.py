@@ -143,7 +143,7 @@ def test_slow_consumers_are_cut_and_others_served(
         session.on("close", lambda code, reason: closed.put(session))
 
     serving = serve(handler, max_buffered=1_000_000)
-    _, slow_session = serving.accept(receive_buffer=4096)
+    _, slow_session = serving.accept_slow()
     client, _ = serving.accept()
     message = bytes(200_000)
     sent = 0

@@ -29,6 +29,22 @@ def until(reactor: Reactor, condition: Callable[[], bool]) -> None:
         reactor.poll()
 
 
+def send(reactor: Reactor, sock: socket.socket, data: bytes) -> None:
+    """
+    Send bytes, of which the system may take only some until the server, in this thread, reads.
+
+    As a rule it takes all of them, and the server has not read any yet.
+    """
+    sock.setblocking(False)
+    unsent = memoryview(data)
+    while unsent:
+        try:
+            unsent = unsent[sock.send(unsent) :]
+        except BlockingIOError:
+            reactor.poll()
+    sock.settimeout(PATIENCE)
+
+
 @pytest.fixture
 def messages() -> list[str | bytes]:
     """What the server has received."""
@@ -79,7 +95,7 @@ def test_message_that_outgrows_its_room(
         # point of the test.
         for _ in range(20):
             reactor.poll()
-        sock.sendall(frame[begun:])
+        send(reactor, sock, frame[begun:])
         until(reactor, lambda expected=2 * count - 1: len(messages) == expected)  # type: ignore[misc]
         assert messages[-1] == payload
         sock.sendall(build_frame(1, "after", mask=KEY))
@@ -112,8 +128,8 @@ class TestCtrlC:
         for _ in range(20):
             reactor.poll()
         small = b"".join(build_frame(1, str(number), mask=KEY) for number in range(9))
-        sock.sendall(large[20_000:] + small)
         with pytest.raises(KeyboardInterrupt):
+            send(reactor, sock, large[20_000:] + small)
             until(reactor, lambda: len(messages) > 1)
         assert messages == [bytes(ROOM)]
         until(reactor, lambda: len(messages) == 10)

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.drivers import Driver
 from tests.rawclient import RawClient, frame, message_frame
 from tests.websocket.conftest import Serve
 from tests.websocket.serving import Inbox, Serving, echo, echo_coroutine
@@ -20,23 +18,6 @@ def round_trip(client: RawClient) -> None:
     """See that the connection works."""
     client.send_message("HelloWorld")
     assert client.receive_message() == "HelloWorld"
-
-
-@contextmanager
-def one_batch(driver: Driver) -> Iterator[None]:
-    """What is sent meanwhile reaches the reactor at once: it is busy until then."""
-    busy, go_on = threading.Event(), threading.Event()
-
-    def block() -> None:
-        busy.set()
-        assert go_on.wait(20)
-
-    driver.submit(block)
-    assert busy.wait(20)
-    try:
-        yield
-    finally:
-        go_on.set()
 
 
 def failing(*args: Any) -> None:
@@ -120,11 +101,11 @@ def test_error_handlers_that_raise(serve: Serve, caplog: pytest.LogCaptureFixtur
 
 def test_drain_handlers_that_raise(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     serving = serve(lambda session: session.on("drain", failing))
-    client, session = serving.accept()
+    client, session = serving.accept_slow()
     # More than the system takes at once.
-    serving.call(session.send, bytes(20_000_000))
+    serving.call(session.send, bytes(2_000_000))
     serving.until(lambda: session.buffered_amount > 0)
-    assert len(client.receive_message()) == 20_000_000
+    assert len(client.receive_message()) == 2_000_000
     assert client.wait_closed() == (1011, "internal error")
     assert "no such luck" in caplog.text
 
@@ -191,7 +172,7 @@ def test_terminating_oneself_while_messages_wait(serve: Serve) -> None:
         session.on("close", closed.put_all)
 
     client = serve(handler).connect()
-    client.send(message_frame("1") + message_frame("2") + message_frame(bytes(300_000)))
+    client.send_until_gone(message_frame("1") + message_frame("2") + message_frame(bytes(300_000)))
     client.rest()
     assert closed.take() == (1006, "")
     assert messages.take() == "1"
@@ -224,7 +205,7 @@ def test_acting_on_all_others_of_a_batch(serve: Serve, act: str) -> None:
     serving = serve(handler)
     clients = [serving.connect() for _ in range(10)]
     serving.until(lambda: len(sessions) == 10)
-    with one_batch(serving.driver):
+    with serving.driver.busy():
         for client in clients:
             client.send_message("x")
     if act == "terminate":
@@ -263,7 +244,7 @@ def test_a_batch_of_fighters(serve: Serve) -> None:
     serving = serve(handler)
     clients = [serving.connect() for _ in range(20)]
     serving.until(lambda: len(sessions) == 20)
-    with one_batch(serving.driver):
+    with serving.driver.busy():
         for client in clients:
             client.send(message_frame("x") * 3)
     for client in clients:
@@ -398,8 +379,8 @@ def test_peers_that_come_and_go_in_every_way(
 def test_a_peer_that_resets_while_much_is_being_sent(serve: Serve) -> None:
     closed: Inbox[Any] = Inbox()
     serving: Serving = serve(lambda session: session.on("close", closed.put_all))
-    client, session = serving.accept(receive_buffer=4096)
-    serving.call(session.send, bytes(20_000_000))
+    client, session = serving.accept_slow()
+    serving.call(session.send, bytes(2_000_000))
     client.take(1000)
     client.vanish()
     assert closed.take() == (1006, "")

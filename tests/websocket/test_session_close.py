@@ -272,9 +272,8 @@ def test_a_peer_that_does_not_take_our_answer_is_cut(serve: Serve) -> None:
     """It sent Close, and does not read what comes before the answer."""
     closing = Closing()
     serving = serve(closing, close_timeout=0.05)
-    client, session = serving.accept(receive_buffer=4096)
-    while serving.call(lambda: session.buffered_amount) == 0:
-        serving.call(session.send, bytes(1_000_000))
+    client, session = serving.accept_slow()
+    serving.call(session.send, bytes(1_000_000))
     client.send_close(4000)
     assert closing.events.take() == (4000, "")
 
@@ -283,9 +282,8 @@ def test_a_peer_that_ends_and_takes_nothing_is_cut(serve: Serve) -> None:
     """It only closed its sending half, and does not read what is still on its way."""
     closing = Closing()
     serving = serve(closing, close_timeout=0.05, ping_interval=0)
-    client, session = serving.accept(receive_buffer=4096)
-    while serving.call(lambda: session.buffered_amount) == 0:
-        serving.call(session.send, bytes(1_000_000))
+    client, session = serving.accept_slow()
+    serving.call(session.send, bytes(1_000_000))
     client.sock.shutdown(socket.SHUT_WR)
     assert closing.events.take() == (1006, "")
 

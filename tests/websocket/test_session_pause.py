@@ -80,15 +80,13 @@ def test_what_comes_while_paused_comes_afterwards(serve: Serve, where: str) -> N
     client.send_message("0")
     serving.until(lambda: pausing.messages)
     serving.call(session.pause)
-    for n in range(1, 50):
-        client.send_message(f"{n}")
-    client.send_message(bytes(500_000))
-    client.frame(9, b"end")
-    for _ in range(5):
-        pinged(neighbour)
-    assert pausing.messages == ["0"]
-    serving.call(session.resume)
-    assert client.receive() == (10, b"end", True)
+    wire = [message_frame(f"{n}") for n in range(1, 50)] + [message_frame(bytes(500_000))]
+    with client.sending(b"".join(wire) + frame(9, b"end")):
+        for _ in range(5):
+            pinged(neighbour)
+        assert pausing.messages == ["0"]
+        serving.call(session.resume)
+        assert client.receive() == (10, b"end", True)
     assert pausing.messages == [f"{n}" for n in range(50)] + [bytes(500_000)]
     client.leave()
 

@@ -7,11 +7,11 @@ asks for and a reason that says what was wrong; a connection beside it notices n
 
 import logging
 import re
+import select
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from tests.drivers import PATIENCE
 from tests.protocol.oracle import build
 from tests.rawclient import KEY, MASK, RawClient, frame, masked, message_frame
 from tests.websocket.conftest import Serve
@@ -430,13 +430,8 @@ def test_handshakes(
 def endless(client: RawClient, start: bytes, piece: bytes) -> Any:
     """Send and go on sending until the server has had enough."""
     client.send(start)
-    client.sock.setblocking(False)
-    try:
-        for _ in range(1000):
-            client.send(piece)
-    except (BlockingIOError, ConnectionError):
-        pass
-    client.sock.settimeout(PATIENCE)
+    while not select.select([client.sock], [], [], 0)[0]:
+        client.send_until_gone(piece)
     return client.answer()
 
 
@@ -498,8 +493,10 @@ def test_slow_handshakes(
     """408, or no word to someone who said none."""
     caplog.set_level(logging.INFO)
     serving = serve(echo, handshake_timeout=0.05, **server_options)
-    client = serving.open()
-    client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n"[:sent])
+    # So that what is sent is there before the time begins.
+    with serving.driver.busy():
+        client = serving.open()
+        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n"[:sent])
     if sent == 0:
         assert client.rest() == b""
         return
@@ -514,7 +511,10 @@ def test_slow_handshakes(
 def test_the_handshake_s_time_ends_with_the_handshake(serve: Serve) -> None:
     """An established connection may be silent for longer."""
     serving = serve(echo, handshake_timeout=0.02, http=lambda request: Response(200))
-    client = serving.connect()
+    with serving.driver.busy():
+        client = serving.open()
+        client.request_upgrade()
+    assert client.answer().status == 101
     slow = serving.open()
     assert slow.rest() == b""
     round_trip(client)
@@ -541,16 +541,22 @@ def test_garbage_harms_nobody(serve: Serve, handler: Callable[..., Any] | None) 
     import random
 
     rng = random.Random(6455)
-    serving = serve(handler, handshake_timeout=0.1)
-    neighbour = serving.connect()
+    impatient = serve(handler, handshake_timeout=0.1)
+    with impatient.driver.busy():
+        witness = impatient.open()
+        witness.request_upgrade()
+    assert witness.answer().status == 101
     for _ in range(60):
-        client = serving.open()
+        client = impatient.open()
         client.send_until_gone(rng.randbytes(rng.randrange(1, 3000)))
         client.rest()
+    serving = serve(handler)
+    neighbour = serving.connect()
     for _ in range(60):
         client = serving.connect()
         client.send_until_gone(rng.randbytes(rng.randrange(1, 3000)))
         client.end()
         client.rest()
-    neighbour.frame(PING, b"well")
-    assert neighbour.receive() == (PONG, b"well", True)
+    for one in (witness, neighbour):
+        one.frame(PING, b"well")
+        assert one.receive() == (PONG, b"well", True)
