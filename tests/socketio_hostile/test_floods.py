@@ -75,7 +75,8 @@ def test_a_client_that_takes_nothing_of_a_broadcast(
             server.driver.call(server.io.emit, "news", number, "x" * 10_000)
             assert json.loads(str(other.take())[1:])[1] == number
             number += 1
-        assert number < 2000, "it is never cut off"
+        # However much the system takes.
+        assert number < 20_000, "it is never cut off"
     assert server.ends.take() == ("/", "transport error")
     other.check_echo()
 
@@ -90,15 +91,16 @@ def test_a_slow_client_gets_everything(serving: Start, transport: str) -> None:
 
 
 def test_an_event_whose_last_attachment_never_comes(serving: Start, bounded: None) -> None:
-    server = serving(ping_interval=0.5, ping_timeout=0.5)
-    other = bystander(server)
-    for _ in range(3):
-        session = server.join()
+    server = serving(ping_interval=1, ping_timeout=1)
+    # Of another server on the same reactor, with which it has time to answer pings.
+    other = bystander(serving())
+    sessions = [server.hurried("0") for _ in range(3)]
+    for session in sessions:
         session.send('510-["echo"]', *[bytes(1_000_000)] * 9)
-        # It answers no ping either.
-        while server.driver.call(lambda sid=session.sid: sid in server.io.engine.clients):
-            other.check_echo()
-        assert server.ends.take() == ("/", "ping timeout")
+    # They answer no ping either.
+    while server.sessions:
+        other.check_echo()
+    assert [server.ends.take() for _ in sessions] == [("/", "ping timeout")] * 3
 
 
 def test_namespaces_by_the_thousand(serving: Start, bounded: None) -> None:
@@ -147,7 +149,8 @@ def test_rooms_by_the_thousand(serving: Start, bounded: None) -> None:
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 def test_clients_that_never_join(serving: Start, bounded: None, transport: str) -> None:
     server = serving(connect_timeout=0.5)
-    other = bystander(server)
+    other = server.hurried("0")
+    server.sockets.take()
     if transport == "websocket":
         for _ in range(300):
             server.session()
