@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, settings
 
 from tests import leaks, peers
 
-# No deadline: timing must not decide a test. The blob reproduces a failure seen elsewhere.
-settings.register_profile("default", deadline=None, print_blob=True)
+# Timing must not decide a test. The blob reproduces a failure seen elsewhere.
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("default", deadline=None, print_blob=True, suppress_health_check=SLOW)
 # `make fuzz`: the same properties, for as long as one likes.
 settings.register_profile(
     "fuzz",
@@ -21,7 +22,9 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 # `make sanitize`, where everything takes several times as long.
-settings.register_profile("sanitize", deadline=None, print_blob=True, max_examples=15)
+settings.register_profile(
+    "sanitize", deadline=None, print_blob=True, suppress_health_check=SLOW, max_examples=15
+)
 settings.load_profile("default")
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them the programs
