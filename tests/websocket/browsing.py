@@ -98,6 +98,7 @@ Opened = Callable[..., tuple[Page, RawPeer]]
 @contextlib.contextmanager
 def websockets_server(handler: Callable[[ServerConnection], None], **options: Any) -> Iterator[str]:
     """Serve with the package of that name, in a thread; yields the URL."""
+    before = set(threading.enumerate())
     with websockets_serve(handler, "127.0.0.1", 0, **options) as server:
         thread = threading.Thread(target=server.serve_forever, name="websockets server")
         thread.start()
@@ -106,6 +107,9 @@ def websockets_server(handler: Callable[[ServerConnection], None], **options: An
         finally:
             server.shutdown()
             thread.join(PATIENCE)
+            # Those of its connections too, so that what handlers do has been done.
+            for other in set(threading.enumerate()) - before:
+                other.join(PATIENCE)
 
 
 def websockets_echo(connection: ServerConnection) -> None:

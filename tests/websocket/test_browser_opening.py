@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from tests.drivers import PATIENCE, Driver
 from tests.rawserver import BlackHole, RawPeer, RawServer, unused_port
-from tests.reactor.test_dial import needs_black_hole, needs_ipv6
+from tests.reactor.test_dial import needs_black_hole, needs_ipv6, no_such_name
 from tests.websocket.browsing import Browse, Page
 from tests.websocket.conftest import Serve
 from tests.websocket.serving import echo
@@ -29,7 +30,9 @@ def answer(status: str, body: bytes = b"", **headers: str) -> Callable[[RawPeer]
         peer.read_request()
         fields: dict[str, str | None] = {"Content-Length": str(len(body))}
         fields.update({name.replace("_", "-"): value for name, value in headers.items()})
-        peer.respond(status, fields, body)
+        # The client may have seen enough before the end.
+        with contextlib.suppress(ConnectionError):
+            peer.respond(status, fields, body)
 
     return respond
 
@@ -163,7 +166,8 @@ def test_nobody_there(browse: Browse) -> None:
     assert f"127.0.0.1 port {port}" in str(exc)
 
 
-def test_unknown_host(browse: Browse) -> None:
+def test_unknown_host(browse: Browse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     exc = browse("ws://name.invalid/").take_failure()
     assert isinstance(exc, socket.gaierror)
     assert "name.invalid" in str(exc)
@@ -184,25 +188,26 @@ def test_name_with_two_addresses(
     assert page.take() == ("open", 1)
 
 
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 101 Switching Protocols\r\n"])
 @one_driver
-def test_nothing_within_the_time(browse: Browse, server: RawServer) -> None:
-    page = browse(f"{server.url}/", open_timeout=0.02)
-    peer = server.take()
-    peer.read_request()
-    exc = page.take_failure()
-    assert isinstance(exc, TimeoutError)
-    assert exc.errno == errno.ETIMEDOUT
-    assert "not over after 0.02 s" in str(exc)
-    assert peer.rest() == b""
-
-
-@one_driver
-def test_half_an_answer_within_the_time(browse: Browse, server: RawServer) -> None:
-    page = browse(f"{server.url}/", open_timeout=0.05)
-    peer = server.take()
-    peer.read_request()
-    peer.send(b"HTTP/1.1 101 Switching Protocols\r\n")
-    assert isinstance(page.take_failure(), TimeoutError)
+def test_nothing_within_the_time(browse: Browse, server: RawServer, sent: bytes) -> None:
+    # Where to connect and to ask takes longer than that, the time is up before: then once more.
+    for open_timeout in (0.02, 0.2, 2.0):
+        page = browse(f"{server.url}/", open_timeout=open_timeout)
+        while page.events.empty():
+            if select.select([server.sock], [], [], 0.01)[0]:
+                peer = server.take()
+                with contextlib.suppress(EOFError, ConnectionError):
+                    peer.read_request()
+                    peer.send(sent)
+                assert peer.rest() == b""
+                break
+        exc = page.take_failure()
+        assert isinstance(exc, TimeoutError)
+        assert exc.errno == errno.ETIMEDOUT
+        if "handshake" in str(exc):
+            break
+    assert f"not over after {open_timeout} s" in str(exc)
 
 
 @one_driver

@@ -18,7 +18,7 @@ from tests.rawserver import (
     server_message,
     unused_port,
 )
-from tests.reactor.test_dial import needs_black_hole
+from tests.reactor.test_dial import needs_black_hole, no_such_name
 from tests.websocket.browsing import websockets_echo, websockets_server
 from tests.websocket.conftest import Serve
 from tests.websocket.serving import echo
@@ -45,8 +45,10 @@ async def opened(*args: Any, **options: Any) -> Session:
 
 def nothing_left(driver: Driver) -> None:
     """See that no stream, attempt or turn is left in the driver's reactor."""
-    driver.until(lambda: len(driver.reactor.handles()) == 1)  # what wakes it up
-    assert driver.call(lambda: not any(get_reactor().registry.values()))
+    # One handle is what wakes it up.
+    driver.until(
+        lambda: len(driver.reactor.handles()) == 1 and not any(get_reactor().registry.values())
+    )
 
 
 # A life
@@ -174,7 +176,7 @@ def test_keepalive(driver: Driver, server: RawServer) -> None:
     peer.close()
     driver.until(lambda: session.ready_state == 3)
     # Its timer ends with the session.
-    assert driver.call(lambda: _timers(driver)) == timers
+    driver.until(lambda: _timers(driver) == timers)
 
 
 def _timers(driver: Driver) -> int:
@@ -381,7 +383,8 @@ def test_nobody_there(driver: Driver) -> None:
     nothing_left(driver)
 
 
-def test_unknown_host(driver: Driver) -> None:
+def test_unknown_host(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     with pytest.raises(socket.gaierror, match=r"name\.invalid"):
         driver.run(opened, "ws://name.invalid/")
     nothing_left(driver)
@@ -473,7 +476,10 @@ def test_cancel_while_waiting_for_the_turn(driver: Driver, server: RawServer) ->
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 101 Swi", b"HTTP/1.1 400 Bad Request\r\n\r\nx"])
-def test_cancel_during_the_handshake(driver: Driver, server: RawServer, sent: bytes) -> None:
+def test_cancel_during_the_handshake(
+    driver: Driver, server: RawServer, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "_BODY_PATIENCE", 1000.0)
     connecting = Cancelling(driver, server.url)
     peer = server.take()
     peer.read_request()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.drivers import Driver
 from tests.rawclient import RawClient
+from tests.rawserver import unused_port
 from tests.websocket.conftest import Serve
 from tests.websocket.serving import Inbox, Serving, echo, echo_coroutine
 
@@ -245,7 +246,8 @@ def test_a_name_with_several_addresses(serve: Serve) -> None:
 
 @one_driver
 def test_a_port_in_use(driver: Driver) -> None:
-    taken = socket.create_server(("127.0.0.1", 0))
+    # Not one that somebody else may be given between now and then.
+    taken = socket.create_server(("127.0.0.1", unused_port()))
     name = taken.getsockname()
     with taken:
         server = Server(host="127.0.0.1", port=name[1])

@@ -196,14 +196,17 @@ def test_messages_leave_nothing_behind(serve: Serve, handler: Callable[..., Any]
     """Thousands, back and forth, of all sizes."""
     serving = serve(handler)
     client = serving.connect()
-    batch = [bytes([n]) * (n * n) for n in range(100)] + ["é" * n for n in range(100)]
-    wire = b"".join(map(message_frame, batch))
+    messages = [bytes([n]) * (n * n) for n in range(100)] + ["é" * n for n in range(100)]
+    # Of 20 messages each: while they are sent, their echoes are not read.
+    batches = [messages[at::10] for at in range(10)]
+    wires = [b"".join(map(message_frame, batch)) for batch in batches]
 
     def exchange(times: int) -> None:
         for _ in range(times):
-            client.send(wire)
-            for message in batch:
-                assert client.receive_message() == message
+            for wire, batch in zip(wires, batches, strict=True):
+                client.send(wire)
+                for message in batch:
+                    assert client.receive_message() == message
 
     with leaks.without_collector(), traced_memory() as memory:
         exchange(3)

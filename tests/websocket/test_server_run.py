@@ -236,6 +236,9 @@ def test_an_interrupt_in_a_close_handler(run: Run) -> None:
     server = run(EVENTS)
     clients = [server.connect(path) for path in ("/", "/interrupt", "/")]
     server.signal(signal.SIGSTOP)
+    # Until it has stopped, it may still take one after the other.
+    _, status = os.waitpid(server.process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
     for client in clients:
         client.send_close(4000)
     server.signal(signal.SIGCONT)
