@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.socketio_server.fake import FakeClient, accept, join, run, turns
 
+from cooee.reactor import get_reactor
 from cooee.socketio import PacketType, Server
 
 
@@ -34,6 +35,61 @@ def test_answers_to_events_that_came_together_leave_together() -> None:
         # One turn of the loop for all of them.
         await asyncio.sleep(0)
         assert client.events() == [["echo", number] for number in range(100)]
+
+    run(main)
+
+
+def crowd(count: int) -> tuple[list[FakeClient], list[Any]]:
+    """Clients of one server, and their sockets."""
+    io = Server()
+    sockets = accept(io)
+    return [join(io) for _ in range(count)], sockets
+
+
+def test_handlers_of_several_sockets_begin_in_one_task() -> None:
+    async def main() -> None:
+        clients, sockets = crowd(20)
+
+        async def echo(number: int) -> None:
+            sockets[number].emit("echo", number)
+
+        for number, client in enumerate(clients):
+            sockets[number].on("echo", echo)
+            client.emit("echo", number)
+            client.emit("echo", number)
+        assert len(asyncio.all_tasks()) == 2
+        await asyncio.sleep(0)
+        for number, client in enumerate(clients):
+            assert client.events() == [["echo", number]] * 2
+        await turns()
+        assert len(asyncio.all_tasks()) == 1
+
+    run(main)
+
+
+def test_one_that_waits_keeps_no_other_socket_from_beginning() -> None:
+    async def main() -> None:
+        clients, sockets = crowd(20)
+        gate = asyncio.Event()
+        begun: list[asyncio.Task[Any] | None] = []
+        done: list[asyncio.Task[Any] | None] = []
+
+        async def waits() -> None:
+            begun.append(asyncio.current_task())
+            await gate.wait()
+            done.append(asyncio.current_task())
+
+        for client, socket in zip(clients, sockets, strict=True):
+            socket.on("a", waits)
+            client.emit("a")
+        await asyncio.sleep(0)
+        assert len(begun) == 1
+        await asyncio.sleep(0)
+        # However many of them wait too; each is known by the same task from beginning to end.
+        assert len(begun) == len(set(begun)) == 20
+        gate.set()
+        await turns()
+        assert set(done) == set(begun)
 
     run(main)
 
@@ -182,6 +238,80 @@ def test_cancelling_comes_to_whom_it_was_meant_for() -> None:
         assert done == [0, 2, 3]
 
     run(main)
+
+
+def test_cancelling_before_the_first_step_ends_all_that_share_the_task() -> None:
+    """As the end of asyncio.run() does, which knows of no task that begins meanwhile."""
+
+    async def main() -> None:
+        clients, sockets = crowd(3)
+        done: list[int] = []
+
+        async def a(number: int) -> None:
+            done.append(number)
+
+        before = asyncio.all_tasks()
+        for number, client in enumerate(clients):
+            sockets[number].on("a", a)
+            client.emit("a", number)
+        (task,) = asyncio.all_tasks() - before
+        task.cancel()
+        await turns()
+        assert done == []
+        assert task.cancelled()
+        for number, client in enumerate(clients):
+            client.emit("a", number)
+        await turns()
+        assert done == [0, 1, 2]
+
+    run(main)
+
+
+def test_one_that_cancels_itself_leaves_other_sockets_alone() -> None:
+    async def main() -> None:
+        clients, sockets = crowd(3)
+        done: list[int] = []
+
+        async def a(number: int) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            if number == 0:
+                task.cancel()
+            elif number == 1:
+                await asyncio.sleep(0)
+            done.append(number)
+
+        for number, client in enumerate(clients):
+            sockets[number].on("a", a)
+            client.emit("a", number)
+        await turns()
+        assert sorted(done) == [0, 1, 2]
+
+    run(main)
+
+
+def test_one_that_closes_the_reactor_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        clients, sockets = crowd(2)
+        log: list[str] = []
+
+        async def first() -> None:
+            get_reactor().close()
+            await asyncio.sleep(0)
+            log.append("first")
+
+        async def second() -> None:
+            log.append("second")
+
+        for client, socket, handler in zip(clients, sockets, (first, second), strict=True):
+            socket.on("a", handler)
+            client.emit("a")
+        await turns()
+        assert log == ["first"]
+
+    with caplog.at_level(logging.WARNING, "cooee.socketio"):
+        run(main)
+    assert "no handler of 'a' was begun: the reactor is closed" in caplog.text
 
 
 def test_timeouts_work() -> None:
