@@ -7,19 +7,33 @@ cdef enum:
     EVENT_OVERHEAD = 512
 
 
-cdef class Worker:
+cdef class Handling:
+    # Whose events wait until it is over; None if none do.
     cdef SocketEvents socket
-    cdef object task
-    # The coroutine that is under way, its context, its event, and what that costs.
     cdef object coro
     cdef object context
+    # The event, and what it costs meanwhile, in bytes.
     cdef object event
     cdef Py_ssize_t size
 
-    cdef object drive(self, object value, object exc)
     cdef object step(self, object value, object exc)
-    cdef int take(self, object coro, object event, Py_ssize_t size) except -1
-    cdef int abandon(self) except -1
+    cdef int over(self) except -1
+
+
+cdef class Worker:
+    cdef Reactor reactor
+    cdef object task
+    # What is under way, or about to be; and behind it what comes next, a deque or None.
+    cdef Handling current
+    cdef object ahead
+    # Whether the first has begun.
+    cdef bint begun
+    # Whether it is the reactor's worker that takes more.
+    cdef bint taking
+
+    cdef object drive(self, object value, object exc)
+    cdef int start_taking(self) except -1
+    cdef int stop_taking(self) except -1
 
 
 cdef class SocketEvents:
@@ -35,8 +49,6 @@ cdef class SocketEvents:
     # Bytes of both, and how many there may be.
     cdef Py_ssize_t waiting_size
     cdef Py_ssize_t max_waiting
-    # The worker that asks for another coroutine.
-    cdef Worker worker
     cdef object __weakref__
 
     cdef int prepare(self, Reactor reactor, bint ordered, Py_ssize_t max_waiting) except -1
@@ -52,7 +64,6 @@ cdef class SocketEvents:
     cdef int wait(self, list args, Py_ssize_t size) except -1
     cdef int check_waiting(self) except -1
     cdef int overrun(self) except -1
-    cdef int relieve(self, Worker worker) except -1
     cdef int finished(self, Py_ssize_t size) except -1
 
 

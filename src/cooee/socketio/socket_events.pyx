@@ -40,24 +40,50 @@ logger = logging.getLogger("cooee.socketio")
 # Stands for the end of a coroutine, where there might be what it waits for.
 cdef object RETURNED = object()
 
+# The worker of a reactor that takes more coroutines.
+cdef str TAKING = "socket.io worker"
+
+
+cdef class Handling:
+    """A handler's coroutine, in a context of its own as if in a task of its own."""
+
+    cdef object step(self, object value, object exc):
+        """Go on, and return what the coroutine waits for now; or RETURNED."""
+        cdef PyObject *result = NULL
+        cdef PySendResult sent
+        PyContext_Enter(self.context)
+        try:
+            if exc is not None:
+                return self.coro.throw(exc)
+            sent = PyIter_Send(self.coro, value, &result)
+        except StopIteration:
+            return RETURNED
+        except Exception:
+            logger.exception("exception in a handler of %r", self.event)
+            return RETURNED
+        finally:
+            PyContext_Exit(self.context)
+        item = <object> result
+        Py_DECREF(item)
+        return item if sent == PYGEN_NEXT else RETURNED
+
+    cdef int over(self) except -1:
+        """It has ended: go on with what has waited for it."""
+        return 0 if self.socket is None else self.socket.finished(self.size)
+
 
 cdef class Worker:
     """
-    One task that runs the coroutines of a socket's handlers, one after another.
+    One task that runs handlers' coroutines, one after another.
 
-    A task for each would cost several times what most handlers do, and a turn of the loop, so that
-    the answers to events that came together would leave one by one. Each coroutine has a context
-    of its own, as in a task of its own.
+    A task for each would cost several times what most handlers do. So those that begin in one turn
+    share a task, whichever their sockets are, and what has waited for one of them follows in it at
+    once: the answers to events that came together leave together. When one has to wait, the task is
+    its own: those behind it get tasks of their own, so that they begin in the next turn, however
+    many of them are going to wait too.
 
     For the task it is the coroutine: what it yields are the futures that the handlers wait for.
     """
-
-    cdef int take(self, object coro, object event, Py_ssize_t size) except -1:
-        self.coro = coro
-        self.context = PyContext_CopyCurrent()
-        self.event = event
-        self.size = size
-        return 0
 
     def __await__(self):
         return self
@@ -72,60 +98,105 @@ cdef class Worker:
         return self.drive(value, None)
 
     def throw(self, kind, value=None, traceback=None):
-        return self.drive(None, kind if value is None else value)
+        exc = kind if value is None else value
+        if not self.begun:
+            # Cancelled before its first step: so is all that would have begun in it.
+            self.close()
+            raise exc
+        return self.drive(None, exc)
 
     def close(self):
-        if self.coro is not None:
-            self.coro.close()
-            self.abandon()
+        """Break off what is under way, and begin nothing more."""
+        cdef Handling handling
+        ahead = self.ahead or deque()
+        if self.current is not None:
+            ahead.appendleft(self.current)
+        self.current = self.ahead = self.task = None
+        self.stop_taking()
+        for handling in ahead:
+            handling.coro.close()
+            handling.over()
 
     cdef object drive(self, object value, object exc):
         """Go on with the coroutine and those that follow, to where one has to wait."""
-        while self.coro is not None:
-            try:
-                waits_for = self.step(value, exc)
+        cdef Handling handling
+        self.begun = True
+        try:
+            while self.current is not None:
+                waits_for = self.current.step(value, exc)
                 if waits_for is not RETURNED:
+                    self.stop_taking()
                     return waits_for
-            except StopIteration:
-                pass
-            except Exception:
-                logger.exception("exception in a handler of %r", self.event)
-            except BaseException:
-                # Cancelled, or Ctrl-C: others go on in another task.
-                self.abandon()
-                raise
-            value = exc = None
-            if self.socket is None:
-                self.coro = None
-            elif self.task.cancelling():
-                # Meant for the coroutine that is over, not for the next.
-                self.abandon()
-            else:
-                self.socket.relieve(self)
-        self.context = self.task = None
+                value = exc = None
+                handling = self.current
+                self.current = None
+                if self.task.cancelling():
+                    # Meant for the coroutine that is over, not for the next.
+                    self.stop_taking()
+                elif not self.taking:
+                    self.start_taking()
+                handling.over()
+                if self.ahead:
+                    self.current = self.ahead.popleft()
+        except BaseException:
+            # Cancelled, or Ctrl-C: others go on in another task.
+            self.stop_taking()
+            handling = self.current
+            self.current = self.task = None
+            if handling is not None:
+                handling.over()
+            raise
+        self.stop_taking()
+        self.task = None
         raise StopIteration
 
-    cdef object step(self, object value, object exc):
-        """What the coroutine waits for now, or RETURNED."""
-        cdef PyObject *result = NULL
-        cdef PySendResult sent
-        PyContext_Enter(self.context)
-        try:
-            if exc is not None:
-                return self.coro.throw(exc)
-            sent = PyIter_Send(self.coro, value, &result)
-        finally:
-            PyContext_Exit(self.context)
-        item = <object> result
-        Py_DECREF(item)
-        return item if sent == PYGEN_NEXT else RETURNED
+    cdef int start_taking(self) except -1:
+        """Take what is to begin, unless another worker does."""
+        if TAKING not in self.reactor.registry:
+            self.reactor.registry[TAKING] = self
+            self.taking = True
+        return 0
 
-    cdef int abandon(self) except -1:
-        self.coro = self.context = self.task = None
-        return 0 if self.socket is None else self.socket.finished(self.size)
+    cdef int stop_taking(self) except -1:
+        """Leave what has not begun, and what is still to come, to others."""
+        cdef Handling handling
+        if self.taking:
+            self.taking = False
+            del self.reactor.registry[TAKING]
+        ahead, self.ahead = self.ahead, None
+        for handling in ahead or ():
+            try:
+                start_worker(self.reactor, handling)
+            except RuntimeError as exc:
+                # The reactor is closed, which is no reason to break off what is under way.
+                logger.warning("no handler of %r was begun: %s", handling.event, exc)
+        return 0
 
 
 Coroutine.register(Worker)
+
+
+cdef int begin(Reactor reactor, Handling handling) except -1:
+    """Have a coroutine run."""
+    cdef Worker worker = reactor.registry.get(TAKING)
+    if worker is None:
+        return start_worker(reactor, handling).start_taking()
+    if worker.ahead is None:
+        worker.ahead = deque()
+    worker.ahead.append(handling)
+    return 0
+
+
+cdef Worker start_worker(Reactor reactor, Handling handling):
+    """Have a coroutine run in a new task."""
+    cdef Worker worker = Worker.__new__(Worker)
+    worker.reactor = reactor
+    worker.current = handling
+    # Closed by spawn() when there is no loop to run on, it takes back what was counted.
+    worker.task = reactor.spawn(worker)
+    # What it sends goes out right behind its first step.
+    reactor.woke_tasks = True
+    return worker
 
 
 cdef class SocketEvents:
@@ -273,19 +344,16 @@ cdef class SocketEvents:
 
     cdef int start_task(self, object coro, object event, Py_ssize_t size) except -1:
         """Run a handler's coroutine; `size` as for :meth:`invoke`."""
-        cdef Worker worker = self.worker
+        cdef Handling handling = Handling.__new__(Handling)
+        handling.coro = coro
+        handling.context = PyContext_CopyCurrent()
+        handling.event = event
         if size >= 0:
-            size += EVENT_OVERHEAD
+            handling.socket = self
+            handling.size = size + EVENT_OVERHEAD
             self.running += 1
-            self.waiting_size += size
-            if worker is not None and worker.coro is None:
-                return worker.take(coro, event, size)
-        worker = Worker.__new__(Worker)
-        worker.take(coro, event, size)
-        if size >= 0:
-            worker.socket = self
-        # Closed by spawn() when there is no loop to run on, it takes back what was counted.
-        worker.task = self.reactor.spawn(worker)
+            self.waiting_size += handling.size
+        begin(self.reactor, handling)
         return self.check_waiting()
 
     cdef bint must_wait(self) noexcept:
@@ -302,15 +370,6 @@ cdef class SocketEvents:
 
     cdef int check_waiting(self) except -1:
         return self.overrun() if self.waiting_size > self.max_waiting else 0
-
-    cdef int relieve(self, Worker worker) except -1:
-        """A worker's coroutine is over: go on with what has waited, the next coroutine in it."""
-        self.worker = worker
-        try:
-            worker.coro = None
-            return self.finished(worker.size)
-        finally:
-            self.worker = None
 
     cdef int finished(self, Py_ssize_t size) except -1:
         """A coroutine that was counted is over."""
