@@ -3,23 +3,47 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import cooee
-from cooee.apps.bench import Plan, Report, SessionLoad, make_payloads, summarize
+from cooee.apps.bench import Load, Plan, Report, SessionLoad, make_payloads, summarize
 from cooee.apps.talker import Latencies, SessionTalker
 
 
-def load(plan: Plan, server: cooee.Server) -> Report:
-    """Run a plan against a server on this very loop."""
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the load generator look more often at what time it is."""
+    monkeypatch.setattr("cooee.apps.bench.INTERVAL", 0.01)
+
+
+def load(plan: Plan, server: cooee.Server, *, corrupt: bool = False) -> Report:
+    """Run a plan against a server on this very loop, and longer if nothing has come of it yet."""
 
     async def main() -> Report:
         async with server:
             url = f"ws://127.0.0.1:{server.port}/ws"
-            return await SessionLoad(Plan(**{**vars(plan), "url": url})).run()
+            running = SessionLoad(Plan(**{**vars(plan), "url": url, "duration": 1000}))
+            return await running.run(until_something_came(running, plan.duration, corrupt))
 
     return asyncio.run(main())
+
+
+def until_something_came(
+    running: Load[Any], duration: float, corrupt: bool
+) -> Callable[[float], None]:
+    """Stop after that time when a message has come back, or to everybody a corrupt one."""
+
+    def look(seconds: float) -> None:
+        if seconds >= duration and (
+            all(talker.corrupt for talker in running._talkers)
+            if corrupt
+            else running.latencies.total
+        ):
+            running.stop()
+
+    return look
 
 
 def answering(answer: Callable[[cooee.Session, str | bytes], object]) -> cooee.Server:
@@ -87,7 +111,8 @@ def swap(session: cooee.Session, data: str | bytes) -> None:
 def test_notices_what_is_not_an_echo(
     answer: Callable[[cooee.Session, str | bytes], object],
 ) -> None:
-    report = load(Plan("", connections=2, in_flight=2, duration=0.05), answering(answer))
+    plan = Plan("", connections=2, in_flight=2, duration=0.05)
+    report = load(plan, answering(answer), corrupt=True)
     assert report.errors == CORRUPT
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.apps.test_bench import often, until_something_came
 
 from cooee.apps.bench import Report
 from cooee.apps.bench_socketio import SocketIOLoad, SocketIOPlan
@@ -13,12 +14,25 @@ from cooee.apps.talker import Latencies
 from cooee.engineio.errors import TransportError
 from cooee.socketio import Ack, ConnectError, Server, Socket, connect
 
+__all__ = ["often"]
+
 # What a server does with an event, which may have an acknowledgement for its last argument.
 Answer = Callable[..., object]
 
 
-def load(answer: Answer, *, refuse: Callable[[Socket], None] | None = None, **plan: Any) -> Report:
-    """Run a plan against a server on this very loop, whose sockets give that answer."""
+def load(
+    answer: Answer,
+    *,
+    refuse: Callable[[Socket], None] | None = None,
+    duration: float,
+    corrupt: bool = False,
+    **plan: Any,
+) -> Report:
+    """
+    Run a plan against a server on this very loop, whose sockets give that answer.
+
+    It runs for longer if nothing has come back yet.
+    """
 
     async def main() -> Report:
         io = Server(host="127.0.0.1", port=0)
@@ -32,7 +46,8 @@ def load(answer: Answer, *, refuse: Callable[[Socket], None] | None = None, **pl
         await io.start()
         try:
             url = f"http://127.0.0.1:{io.port}"
-            return await SocketIOLoad(SocketIOPlan(url, **plan)).run()
+            running = SocketIOLoad(SocketIOPlan(url, duration=1000, **plan))
+            return await running.run(until_something_came(running, duration, corrupt))
         finally:
             await io.close()
 
@@ -108,7 +123,7 @@ def swap(socket: Socket, data: str) -> None:
     "answer", [change, say_more, say_nothing, say_twice, change_the_type, swap]
 )
 def test_notices_what_is_not_an_echo(answer: Answer) -> None:
-    report = load(answer, connections=2, in_flight=2, text=True, duration=0.1)
+    report = load(answer, connections=2, in_flight=2, text=True, duration=0.1, corrupt=True)
     assert report.errors == CORRUPT
 
 
@@ -117,7 +132,9 @@ def test_notices_what_acknowledges_something_else(values: tuple[Any, ...]) -> No
     def answer(socket: Socket, data: str, ack: Ack) -> None:
         ack(*values)
 
-    report = load(answer, connections=2, in_flight=2, text=True, duration=0.1, ack=True)
+    report = load(
+        answer, connections=2, in_flight=2, text=True, duration=0.1, ack=True, corrupt=True
+    )
     assert report.errors == CORRUPT
 
 

@@ -30,7 +30,7 @@ def measure(output: Path, servers: str, *arguments: str) -> dict[str, Any]:
     result = subprocess.run(
         [
             *(sys.executable, str(BENCH / "run.py"), "--servers", servers),
-            *("--output", str(output), "--rounds", "1", "--seconds", "0.05", "--warmup", "0.02"),
+            *("--output", str(output), "--rounds", "1", "--seconds", "0.5", "--warmup", "0.1"),
             *arguments,
         ],
         capture_output=True,
@@ -45,7 +45,7 @@ def measure(output: Path, servers: str, *arguments: str) -> dict[str, Any]:
 def generate(port: int, *arguments: str) -> dict[str, Any]:
     """What the load generator reports after a moment."""
     result = subprocess.run(
-        [LOAD, "--port", str(port), "--seconds", "0.05", "--warmup", "0", *arguments],
+        [LOAD, "--port", str(port), "--seconds", "0.5", "--warmup", "0", *arguments],
         capture_output=True,
         text=True,
         timeout=50,

@@ -1,5 +1,6 @@
 """A program at a terminal of its own, and somebody who types."""
 
+import codecs
 import os
 import pty
 import re
@@ -32,10 +33,15 @@ class Terminal:
     Args:
         command: What to run; the first is a path.
         env: Environment variables besides those of the tests.
+
+    Attributes:
+        first_modes: The modes that the terminal was in at first.
     """
 
     def __init__(self, *command: str | Path, env: Mapping[str, str] | None = None) -> None:
         self._ours, theirs = pty.openpty()
+        # Before the program can have changed them.
+        self.first_modes = self.modes()
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", CONTROLLED, *(str(part) for part in command)],
@@ -51,6 +57,8 @@ class Terminal:
         finally:
             os.close(theirs)
         self._screen = ""
+        # What is read may end in the middle of a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """Wait until the pattern is found in what was written after the previous match."""
@@ -64,9 +72,13 @@ class Terminal:
 
     def _read(self) -> str:
         try:
-            return os.read(self._ours, 65536).decode()
+            written = ""
+            while not written and (data := os.read(self._ours, 65536)):
+                written = self._decoder.decode(data)
         except OSError:  # Linux's way of saying that the other side is closed
             return ""
+        else:
+            return written
 
     def ready(self) -> None:
         """

@@ -47,7 +47,7 @@ def test_measures_the_echo_server() -> None:
 
 def test_reports_for_people() -> None:
     with serving(echo) as url:
-        done = run(*COOEE, "bench", url, "-c", "2", "-d", "0.1")
+        done = run(*COOEE, "bench", url, "-c", "2", "-d", "1")
     assert done.returncode == 0
     assert done.stderr == ""
     title, *lines = done.stdout.splitlines()
@@ -66,7 +66,7 @@ def test_fails_when_messages_come_back_changed() -> None:
             peer.send(message[::-1])
 
     with serving(change) as url:
-        done = run(*COOEE, "bench", url, "-c", "2", "-d", "0.1", "--json")
+        done = run(*COOEE, "bench", url, "-c", "2", "-d", "1", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["errors"] == {
         "a message came back changed, twice or out of order": 2
@@ -132,7 +132,7 @@ def test_measures_the_socketio_echo_server(arguments: list[str]) -> None:
     ) as server:
         url = server.wait_for(r"Socket\.IO echo of your_echo on (http://\S+)")[1]
         done = run(
-            *COOEE, "bench", "--socketio", url, "-c", "4", "-n", "3", "-d", "0.5", "--json",
+            *COOEE, "bench", "--socketio", url, "-c", "4", "-n", "3", "-d", "1", "--json",
             *arguments,
         )  # fmt: skip
         assert server.end() == 0
@@ -145,7 +145,7 @@ def test_measures_the_socketio_echo_server(arguments: list[str]) -> None:
         "in_flight": 3,
         "size": 64,
         "text": "--binary" not in arguments,
-        "duration": 0.5,
+        "duration": 1.0,
         "event": "your_echo",
         "ack": "--ack" in arguments,
         "transports": arguments[1::2] if "-t" in arguments else ["websocket"],
@@ -160,7 +160,7 @@ def test_measures_the_socketio_echo_server(arguments: list[str]) -> None:
 @pytest.mark.parametrize("name", ["ours", *FOREIGN])
 def test_reports_on_other_events_and_namespaces(name: str) -> None:
     with service() if name == "ours" else FOREIGN[name]() as server:
-        done = run(*COOEE, "bench", f"{server.url}/other", "-e", "echo", "-c", "2", "-d", "0.3")
+        done = run(*COOEE, "bench", f"{server.url}/other", "-e", "echo", "-c", "2", "-d", "1")
     assert done.stderr == ""
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == (
@@ -171,7 +171,7 @@ def test_reports_on_other_events_and_namespaces(name: str) -> None:
 def test_measures_acknowledgements_of_foreign_servers(node: str) -> None:
     with FOREIGN["node"]() as server:
         done = run(
-            *COOEE, "bench", server.url, "-e", "answer", "--ack", "-c", "2", "-d", "0.3", "--json"
+            *COOEE, "bench", server.url, "-e", "answer", "--ack", "-c", "2", "-d", "1", "--json"
         )
     assert done.returncode == 0
     assert json.loads(done.stdout)["messages"] > 0
@@ -182,7 +182,7 @@ def test_gets_in_with_auth() -> None:
         url = f"{server.url}/closed"
         refused = run(*COOEE, "bench", url, "-e", "echo")
         done = run(
-            *COOEE, "bench", url, "-e", "echo", "-c", "2", "-d", "0.3", "--json",
+            *COOEE, "bench", url, "-e", "echo", "-c", "2", "-d", "1", "--json",
             "--auth", '{"token": "open sesame"}',
         )  # fmt: skip
     assert refused.returncode == 1

@@ -65,9 +65,8 @@ def test_times_pings(url: str) -> None:
     assert closed == CLOSED
 
 
-def test_sends_commands_as_text_when_raw() -> None:
-    with serving(echo) as url:
-        done = run(*COOEE, "connect", url, "--raw", input="/hex 00\n//\n/nonsense\n")
+def test_sends_commands_as_text_when_raw(url: str) -> None:
+    done = run(*COOEE, "connect", url, "--raw", input="/hex 00\n//\n/nonsense\n")
     assert done.stdout == "/hex 00\n//\n/nonsense\n"
     assert done.returncode == 0
 

@@ -131,19 +131,19 @@ def test_gives_the_terminal_back_as_it_was() -> None:
 
     with serving(handler) as url, set_in_the_end(hang_up):
         with Terminal(*COOEE, "connect", url) as terminal:
-            before = terminal.modes()
             terminal.ready()
             # While readline waits for a line, with modes of its own.
             hang_up.set()
             terminal.wait_for("\rclosed: 1000")
             assert terminal.wait() == 0
-            assert terminal.modes() == before
+            assert terminal.modes() == terminal.first_modes
 
 
 def test_colours_the_progress_of_bench(url: str) -> None:
-    with Terminal(*COOEE, "bench", url, "-c", "2", "-d", "0.3") as terminal:
+    with Terminal(*COOEE, "bench", url, "-c", "2", "-d", "1000") as terminal:
         terminal.wait_for("measuring")
         terminal.wait_for(r"[1-9][\d,]* messages/s")
+        terminal.press(CTRL_C)
         terminal.wait_for("rate")
         assert terminal.wait() == 0
 

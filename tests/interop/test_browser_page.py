@@ -72,7 +72,11 @@ def browsing(chromium: str, url: str, folder: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def visit(chromium: str, page: Page, serving: Serving, folder: Path) -> Any:
