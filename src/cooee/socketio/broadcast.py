@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from cooee.socketio.namespace import Namespace
     from cooee.socketio.socket import Socket
 
-__all__ = ["BroadcastOperator", "RemoteSocket", "SocketOperator", "check_event", "room_names"]
+__all__ = [
+    "BroadcastOperator",
+    "Broadcasts",
+    "RemoteSocket",
+    "SocketOperator",
+    "check_event",
+    "room_names",
+]
 
 EVERYONE = BroadcastOptions()
 
@@ -164,6 +171,72 @@ class BroadcastOperator:
     def disconnect_sockets(self, close: bool = False) -> None:
         """Disconnect them; with `close`, from everything."""
         self._namespace.adapter.disconnect_sockets(self._options, close)
+
+
+class Broadcasts:
+    """All sockets of a namespace: what they are sent, and where a choice among them begins."""
+
+    def _everyone(self) -> BroadcastOperator:
+        """All of them."""
+        raise NotImplementedError
+
+    def emit(self, *args: Any, ack: Callable[..., Any] | None = None) -> bool:
+        """Send an event to all sockets; see :meth:`BroadcastOperator.emit`."""
+        return self._everyone().emit(*args, ack=ack)
+
+    def send(self, *args: Any) -> bool:
+        """Send the event ``message`` to all sockets."""
+        return self._everyone().send(*args)
+
+    def emit_with_ack(self, *args: Any) -> Outcome[list[Any]]:
+        """Send an event to all; see :meth:`BroadcastOperator.emit_with_ack`."""
+        return self._everyone().emit_with_ack(*args)
+
+    def to(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+        """To sockets in any of these rooms."""
+        return self._everyone().to(*rooms)
+
+    def in_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+        """The same as :meth:`to`."""
+        return self._everyone().to(*rooms)
+
+    def except_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
+        """To sockets that are in none of these rooms."""
+        return self._everyone().except_(*rooms)
+
+    @property
+    def volatile(self) -> BroadcastOperator:
+        """To those that are ready."""
+        return self._everyone().volatile
+
+    @property
+    def local(self) -> BroadcastOperator:
+        """To those of this server."""
+        return self._everyone().local
+
+    def compress(self, compress: bool) -> BroadcastOperator:
+        """Whether to compress it, where the transport does."""
+        return self._everyone().compress(compress)
+
+    def timeout(self, seconds: float) -> BroadcastOperator:
+        """How long to wait for acknowledgements."""
+        return self._everyone().timeout(seconds)
+
+    def fetch_sockets(self) -> Awaitable[list[Socket | RemoteSocket]]:
+        """Await all sockets, those of other servers too."""
+        return self._everyone().fetch_sockets()
+
+    def sockets_join(self, *rooms: str | Iterable[str]) -> None:
+        """Let all sockets join rooms."""
+        self._everyone().sockets_join(*rooms)
+
+    def sockets_leave(self, *rooms: str | Iterable[str]) -> None:
+        """Let all sockets leave rooms."""
+        self._everyone().sockets_leave(*rooms)
+
+    def disconnect_sockets(self, close: bool = False) -> None:
+        """Disconnect all sockets."""
+        self._everyone().disconnect_sockets(close)
 
 
 class _Fetch:

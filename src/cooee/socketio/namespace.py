@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cooee.socketio.acks import settle_outcome
 from cooee.socketio.adapters.base import Adapter, BroadcastOptions, SocketDetails, StoredSession
-from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket, room_names
+from cooee.socketio.broadcast import BroadcastOperator, Broadcasts, RemoteSocket, room_names
 from cooee.socketio.client import Client
 from cooee.socketio.deliver import deliver
 from cooee.socketio.emitter import Emitter, spawn
@@ -45,7 +45,7 @@ def make_id() -> str:
     return urlsafe_b64encode(os.urandom(15)).decode("ascii")
 
 
-class Namespace(Emitter):
+class Namespace(Emitter, Broadcasts):
     """
     A namespace.
 
@@ -311,63 +311,8 @@ class Namespace(Emitter):
         """The namespaces that a broadcast to this one goes to."""
         return (self,)
 
-    def emit(self, *args: Any, ack: Callable[..., Any] | None = None) -> bool:
-        """Send an event to all sockets; see :meth:`BroadcastOperator.emit`."""
-        return BroadcastOperator(self).emit(*args, ack=ack)
-
-    def send(self, *args: Any) -> bool:
-        """Send the event ``message`` to all sockets."""
-        return self.emit("message", *args)
-
-    def emit_with_ack(self, *args: Any) -> Outcome[list[Any]]:
-        """Send an event to all; see :meth:`BroadcastOperator.emit_with_ack`."""
-        return BroadcastOperator(self).emit_with_ack(*args)
-
-    def to(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
-        """To sockets in any of these rooms."""
-        return BroadcastOperator(self).to(*rooms)
-
-    def in_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
-        """The same as :meth:`to`."""
-        return BroadcastOperator(self).to(*rooms)
-
-    def except_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
-        """To sockets that are in none of these rooms."""
-        return BroadcastOperator(self).except_(*rooms)
-
-    @property
-    def volatile(self) -> BroadcastOperator:
-        """To those that are ready."""
-        return BroadcastOperator(self).volatile
-
-    @property
-    def local(self) -> BroadcastOperator:
-        """To those of this server."""
-        return BroadcastOperator(self).local
-
-    def compress(self, compress: bool) -> BroadcastOperator:
-        """Whether to compress it, where the transport does."""
-        return BroadcastOperator(self).compress(compress)
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """How long to wait for acknowledgements."""
-        return BroadcastOperator(self).timeout(seconds)
-
-    def fetch_sockets(self) -> Awaitable[list[Socket | RemoteSocket]]:
-        """Await all sockets, those of other servers too."""
-        return BroadcastOperator(self).fetch_sockets()
-
-    def sockets_join(self, *rooms: str | Iterable[str]) -> None:
-        """Let all sockets join rooms."""
-        BroadcastOperator(self).sockets_join(*rooms)
-
-    def sockets_leave(self, *rooms: str | Iterable[str]) -> None:
-        """Let all sockets leave rooms."""
-        BroadcastOperator(self).sockets_leave(*rooms)
-
-    def disconnect_sockets(self, close: bool = False) -> None:
-        """Disconnect all sockets."""
-        BroadcastOperator(self).disconnect_sockets(close)
+    def _everyone(self) -> BroadcastOperator:
+        return BroadcastOperator(self)
 
     # To other servers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType, TracebackType
@@ -25,7 +25,7 @@ from cooee.socketio.adapters.memory import (
     MemoryAdapter,
     RecoveringAdapter,
 )
-from cooee.socketio.broadcast import BroadcastOperator, RemoteSocket
+from cooee.socketio.broadcast import BroadcastOperator, Broadcasts
 from cooee.socketio.client import Client
 from cooee.socketio.emitter import AnyHandler, Handler, spawn
 from cooee.socketio.limits import Limits
@@ -39,7 +39,6 @@ from cooee.socketio.namespace import (
 )
 from cooee.socketio.options import ServerOptions
 from cooee.socketio.raw import RawMember
-from cooee.socketio.socket import Socket
 from cooee.websocket.options import check_options
 from cooee.websocket.outcome import Outcome
 from cooee.websocket.server import Server as WebServer
@@ -76,7 +75,7 @@ class Recovery:
     max_sessions: int = MAX_SESSIONS
 
 
-class Server:
+class Server(Broadcasts):
     """
     A Socket.IO server, as Node's.
 
@@ -533,63 +532,8 @@ class Server:
         """Let a raw WebSocket session in; see :meth:`Namespace.admit`."""
         return self.sockets.admit(session, message=message)
 
-    def emit(self, *args: Any, ack: Callable[..., Any] | None = None) -> bool:
-        """Send an event to all sockets; see :meth:`BroadcastOperator.emit`."""
-        return self.sockets.emit(*args, ack=ack)
-
-    def send(self, *args: Any) -> bool:
-        """Send the event ``message`` to all sockets."""
-        return self.sockets.send(*args)
-
-    def emit_with_ack(self, *args: Any) -> Outcome[list[Any]]:
-        """Send an event to all; see :meth:`BroadcastOperator.emit_with_ack`."""
-        return self.sockets.emit_with_ack(*args)
-
-    def to(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
-        """To sockets in any of these rooms."""
-        return self.sockets.to(*rooms)
-
-    def in_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
-        """The same as :meth:`to`."""
-        return self.sockets.to(*rooms)
-
-    def except_(self, *rooms: str | Iterable[str]) -> BroadcastOperator:
-        """To sockets that are in none of these rooms."""
-        return self.sockets.except_(*rooms)
-
-    @property
-    def volatile(self) -> BroadcastOperator:
-        """To those that are ready."""
-        return self.sockets.volatile
-
-    @property
-    def local(self) -> BroadcastOperator:
-        """To those of this server."""
-        return self.sockets.local
-
-    def compress(self, compress: bool) -> BroadcastOperator:
-        """Whether to compress it, where the transport does."""
-        return self.sockets.compress(compress)
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """How long to wait for acknowledgements."""
-        return self.sockets.timeout(seconds)
-
-    def fetch_sockets(self) -> Awaitable[list[Socket | RemoteSocket]]:
-        """Await all sockets, those of other servers too."""
-        return self.sockets.fetch_sockets()
-
-    def sockets_join(self, *rooms: str | Iterable[str]) -> None:
-        """Let all sockets join rooms."""
-        self.sockets.sockets_join(*rooms)
-
-    def sockets_leave(self, *rooms: str | Iterable[str]) -> None:
-        """Let all sockets leave rooms."""
-        self.sockets.sockets_leave(*rooms)
-
-    def disconnect_sockets(self, close: bool = False) -> None:
-        """Disconnect all sockets."""
-        self.sockets.disconnect_sockets(close)
+    def _everyone(self) -> BroadcastOperator:
+        return BroadcastOperator(self.sockets)
 
     def server_side_emit(self, *args: Any, ack: Callable[..., Any] | None = None) -> bool:
         """Emit an event to the other servers; see :meth:`Namespace.server_side_emit`."""
