@@ -9,9 +9,12 @@ import socket
 import stat
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["bind_tcp", "bind_unix"]
+
+# Free ports tried until one is free at all addresses.
+_TRIES: Final = 10
 
 
 def bind_tcp(
@@ -27,7 +30,29 @@ def bind_tcp(
     Raises:
         OSError: An address cannot be bound; for a name with several addresses, none can.
     """
-    for one in [host] if host is None or isinstance(host, str) else host:
+    hosts = [host] if host is None or isinstance(host, str) else list(host)
+    for left in reversed(range(1 if port else _TRIES)):
+        socks: list[socket.socket] = []
+        try:
+            for sock in _bind(hosts, port, backlog, reuse_port):
+                socks.append(sock)  # noqa: PERF402 - those before a failure are to be closed
+        except OSError as exc:
+            # The port that was free at the first address may be in use at the next.
+            if not (socks and left and exc.errno == errno.EADDRINUSE):
+                raise
+        else:
+            while socks:
+                yield socks.pop(0)
+            return
+        finally:
+            for sock in socks:
+                sock.close()
+
+
+def _bind(
+    hosts: Iterable[str | None], port: int, backlog: int, reuse_port: bool
+) -> Iterator[socket.socket]:
+    for one in hosts:
         failure: OSError | None = None
         bound = False
         for family, address in _addresses(one, port):
