@@ -221,7 +221,7 @@ def test_between_messages_of_one_s_own(serve: Serve) -> None:
 def test_slow_ones_get_everything_in_order(serve: Serve) -> None:
     """What has to wait is kept, while what is kept for all is used again."""
     serving = serve(max_buffered=1 << 30)
-    slow, session = serving.accept(receive_buffer=4096)
+    slow, session = serving.accept_slow()
     quick, _ = serving.accept()
     sent = 0
 
@@ -244,9 +244,9 @@ def test_slow_ones_get_everything_in_order(serve: Serve) -> None:
 def test_slow_ones_keep_only_what_is_theirs(serve: Serve) -> None:
     """Not what was sent to others beside it."""
     serving = serve(max_buffered=1 << 30)
-    slow, session = serving.accept(receive_buffer=4096)
+    slow, session = serving.accept_slow()
     quick, other = serving.accept()
-    large, count = bytes(20_000_000), 300
+    large, count = bytes(5_000_000), 300
 
     def send() -> None:
         session.send(large)

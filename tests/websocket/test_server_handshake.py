@@ -207,7 +207,11 @@ def test_process_request_has_the_time_of_the_handshake(
 
     cancelled: Inbox[str] = Inbox()
     serving = serve(echo, process_request=hook, handshake_timeout=0.05)
-    answer = refused(serving, "/slow")
+    # So that the request is there before the time begins.
+    with serving.driver.busy():
+        client = serving.open()
+        client.request_upgrade("/slow")
+    answer = client.answer()
     assert (answer.status, answer.body) == (503, b"process_request took more than 0.05 s\n")
     assert cancelled.take() == "/slow"
     assert "process_request took more than 0.05 s" in caplog.text
