@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.apps.test_bench import often, until_something_came
 
+import cooee
 from cooee.apps.bench import Report
 from cooee.apps.bench_socketio import SocketIOLoad, SocketIOPlan
 from cooee.apps.event_talker import AckTalker, EventTalker
@@ -175,6 +176,20 @@ def test_raises_when_nobody_listens() -> None:
     plan = SocketIOPlan("http://127.0.0.1:1", connections=1000)
     with pytest.raises(TransportError, match="refused"):
         asyncio.run(SocketIOLoad(plan).run())
+
+
+def test_raises_when_only_raw_websocket_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cooee.apps.bench_socketio.CONNECT_TIMEOUT", 1)
+
+    async def main() -> None:
+        server = await cooee.Server(host="127.0.0.1", port=0).start()
+        try:
+            await SocketIOLoad(SocketIOPlan(f"http://127.0.0.1:{server.port}")).run()
+        finally:
+            await server.close()
+
+    with pytest.raises(TimeoutError, match="no OPEN packet"):
+        asyncio.run(main())
 
 
 @pytest.mark.parametrize("kind", [EventTalker, AckTalker])

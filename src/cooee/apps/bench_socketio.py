@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cooee.apps.bench import Load, Plan
+from cooee.apps.connect_socketio import CONNECT_TIMEOUT
 from cooee.apps.event_talker import AckTalker, EventTalker
 from cooee.apps.socketio_echo import EVENT
 from cooee.apps.talker import Talker
@@ -16,6 +17,8 @@ from cooee.socketio import ClientSocket, Manager
 __all__ = ["SocketIOLoad", "SocketIOPlan"]
 
 MIB = 1024 * 1024
+# Seconds that connecting may take when many do at once.
+LOADED_TIMEOUT = 20.0
 # Bytes of an event besides its payload, at most; and what base64 and JSON make of a payload.
 EVENT_OVERHEAD = 1024
 EXPANSION = 2
@@ -69,6 +72,8 @@ class SocketIOLoad(Load[ClientSocket]):
             transports=plan.transports,
             auth=self._auth,
             reconnection=False,
+            # The others may have to wait for each other.
+            timeout=LOADED_TIMEOUT if self.opened else CONNECT_TIMEOUT,
             # A connection for each: namespaces would share one.
             auto_connect=False,
             max_message_size=max(16 * MIB, under_way),

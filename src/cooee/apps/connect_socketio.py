@@ -25,9 +25,18 @@ from cooee.protocol.close import CloseCode
 from cooee.protocol.errors import ConnectionClosed
 from cooee.socketio import AckTimeout, ClientAck, ClientSocket, ConnectError, Disconnected
 
-__all__ = ["Acknowledgement", "Occurrence", "SocketConversation", "explain_refusal"]
+__all__ = [
+    "CONNECT_TIMEOUT",
+    "Acknowledgement",
+    "Occurrence",
+    "SocketConversation",
+    "explain_refusal",
+]
 
 DEFAULT_ACK_TIMEOUT = 10.0
+# Seconds that connecting may take, for a server that has nothing else to do. One of raw WebSocket
+# takes the connection and then says nothing.
+CONNECT_TIMEOUT = 5.0
 
 # Lines that wait for a connection; more are not read before there is one.
 MAX_OFFLINE = 1000

@@ -11,7 +11,12 @@ import typer
 
 from cooee import connect as open_connection
 from cooee.apps.connect import SessionConversation
-from cooee.apps.connect_socketio import DEFAULT_ACK_TIMEOUT, SocketConversation, explain_refusal
+from cooee.apps.connect_socketio import (
+    CONNECT_TIMEOUT,
+    DEFAULT_ACK_TIMEOUT,
+    SocketConversation,
+    explain_refusal,
+)
 from cooee.apps.conversation import Conversation
 from cooee.apps.echo import DEFAULT_MAX_MESSAGE_SIZE
 from cooee.apps.output import silence
@@ -127,6 +132,7 @@ def connect(
             "origin": origin,
             "max_message_size": max_message_size,
             "reconnection": reconnect,
+            "timeout": CONNECT_TIMEOUT,
         }
         common |= {
             "event": DEFAULT_EVENT if event is None else event,

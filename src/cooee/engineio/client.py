@@ -171,6 +171,11 @@ class Client(ClientSession):
         return self._transport.name
 
     @property
+    def unanswered(self) -> bool:
+        """Whether there is a WebSocket, but no OPEN packet, with which a server begins at once."""
+        return self.state is ClientState.OPENING and self._transport.writable
+
+    @property
     def upgrading(self) -> bool:
         """Whether another transport is being tried or about to take over."""
         return self._candidate is not None

@@ -231,9 +231,12 @@ class Manager(Multiplexer, Emitter):
     def _timed_out(self, link: _Link) -> None:
         self._timer = None
         engine = self.engine
-        self._not_opened(link, TimeoutError(f"no connection within {self._timeout} s"))
-        if engine is not None:
-            engine.close()
+        assert engine is not None
+        what = f"no connection within {self._timeout:g} s"
+        if engine.unanswered:
+            what += ": a WebSocket, but no OPEN packet (is Socket.IO spoken there?)"
+        self._not_opened(link, TimeoutError(what))
+        engine.close()
 
     def _opened(self, link: _Link) -> None:
         self._cancel_timer()
