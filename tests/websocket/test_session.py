@@ -362,6 +362,30 @@ def test_coroutine_functions_as_handlers(serve: Serve) -> None:
     assert inbox.take() == (4000, "x")
 
 
+class Echo:
+    """A handler that is an object, and whose call is a coroutine."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    async def __call__(self, data: str | bytes) -> None:
+        await asyncio.sleep(0)
+        await self.session.send(data)
+
+
+@pytest.mark.parametrize("make", [Echo, lambda session: lambda data: Echo(session)(data)])
+@pytest.mark.parametrize("register", [Session.on, Session.once])
+def test_whatever_returns_a_coroutine_is_a_coroutine_function(
+    serve: Serve, make: Callable[[Session], Any], register: Callable[..., object]
+) -> None:
+    def handler(session: Session) -> None:
+        register(session, "message", make(session))
+
+    client = serve(handler).connect()
+    client.send_message("HelloWorld")
+    assert client.receive_message() == "HelloWorld"
+
+
 def test_a_handler_registered_late_gets_what_waits(serve: Serve) -> None:
     """Messages wait for whoever comes: first those that came before the handler."""
 

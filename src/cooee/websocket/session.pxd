@@ -22,6 +22,7 @@ cdef class Session(Connection):
     cdef object handlers(self, str event)
     cdef int set_handlers(self, str event, object handlers) except -1
     cdef int emit(self, object handler, tuple args) except -1
+    cdef int returned(self, object result) except -1
     cdef object following(self, bint iterating)
     cdef object take(self)
     cdef int wake(self) except -1

@@ -7,7 +7,6 @@ or ``async for``. Registering a ``message`` handler chooses the first.
 """
 
 import asyncio
-import inspect
 import os
 from collections import deque
 
@@ -41,27 +40,8 @@ cdef extern from *:
     """
     object PyObject_CallOneArg(object callable, object argument)
     object cooee_stop_iteration(object value)
-    ctypedef struct PyCodeObject:
-        int co_flags
-    void *PyFunction_GET_CODE(object function)
-    bint PyFunction_Check(object handler)
-    int CO_COROUTINE
 
 EVENTS = ("message", "close", "error", "ping", "pong", "drain")
-
-
-cdef class Spawner:
-    """Calls a coroutine function as if it were a plain one: its task goes on by itself."""
-
-    cdef object handler
-    cdef Session session
-
-    def __init__(self, handler, session):
-        self.handler = handler
-        self.session = session
-
-    def __call__(self, *args):
-        self.session.spawn(self.handler(*args))
 
 
 @cython.freelist(4)
@@ -261,12 +241,11 @@ cdef class Session(Connection):
         return self.register(event, handler)
 
     cdef object register(self, str event, object handler):
-        callback = Spawner(handler, self) if is_coroutine_function(handler) else handler
         handlers = self.handlers(event)
         if handlers is None:
-            self.set_handlers(event, callback)
+            self.set_handlers(event, handler)
         else:
-            self.set_handlers(event, [*as_list(handlers), callback])
+            self.set_handlers(event, [*as_list(handlers), handler])
         if event == "message" and self.queueing:
             self.queueing = False
             if self.queue:
@@ -278,8 +257,7 @@ cdef class Session(Connection):
         """As :meth:`on`, for the first occurrence only."""
         if handler is None:
             return lambda function: self.once(event, function)
-        callback = Spawner(handler, self) if is_coroutine_function(handler) else handler
-        self.on(event, Once(callback, event, self))
+        self.on(event, Once(handler, event, self))
         return handler
 
     def off(self, str event, handler):
@@ -321,10 +299,15 @@ cdef class Session(Connection):
         if handler is None:
             return 0
         if type(handler) is not list:
-            handler(*args)
-            return 0
+            return self.returned(handler(*args))
         for one in list(handler):
-            one(*args)
+            self.returned(one(*args))
+        return 0
+
+    cdef int returned(self, object result) except -1:
+        """A handler has returned; what a coroutine function returns goes on as a task."""
+        if result is not None and asyncio.iscoroutine(result):
+            self.spawn(result)
         return 0
 
     def spawn(self, coro):
@@ -513,7 +496,10 @@ cdef class Session(Connection):
         if handler is not None and not self.queue:
             if type(handler) is list:
                 return self.emit(handler, (data,))
-            PyObject_CallOneArg(handler, data)
+            result = PyObject_CallOneArg(handler, data)
+            # Most return one of these.
+            if result is not None and result is not DONE:
+                self.returned(result)
             return 0
         if self.queueing or self.queue:
             if self.queued > self.settings.max_queue and self.state != OPEN:
@@ -559,13 +545,6 @@ cdef class Session(Connection):
         return self.emit(handler, (self.code, self.reason))
 
 
-cdef bint is_coroutine_function(object handler) except -1:
-    # Asking a plain function's code saves a microsecond for each handler of each connection.
-    if PyFunction_Check(handler):
-        return ((<PyCodeObject *> PyFunction_GET_CODE(handler)).co_flags & CO_COROUTINE) != 0
-    return inspect.iscoroutinefunction(handler)
-
-
 cdef inline list as_list(object handlers):
     if handlers is None:
         return []
@@ -573,25 +552,19 @@ cdef inline list as_list(object handlers):
 
 
 cdef bint is_handler(object registered, object handler) except -1:
-    while True:
-        if registered is handler or registered == handler:
-            return True
-        if isinstance(registered, Once):
-            registered = (<Once> registered).handler
-        elif isinstance(registered, Spawner):
-            registered = (<Spawner> registered).handler
-        else:
-            return False
+    return registered == handler or (
+        isinstance(registered, Once) and (<Once> registered).handler == handler
+    )
 
 
 cdef bytes control_payload(object data):
-    """The payload of a Ping or Pong from what the application gave."""
+    """The payload of a Ping or Pong from what the application gave; None for a random one."""
     cdef bytes payload
     if data is None:
         return os.urandom(4)
     payload = data.encode() if isinstance(data, str) else bytes(data)
     if len(payload) > 125:
-        raise ValueError(f"ping of {len(payload)} bytes, at most 125 (RFC 6455 §5.5)")
+        raise ValueError(f"control frame of {len(payload)} bytes, at most 125 (RFC 6455 §5.5)")
     return payload
 
 
