@@ -63,6 +63,8 @@ cdef class Reactor:
     cdef public object on_close
     # What the layers above keep for each reactor, by names of their own.
     cdef readonly dict registry
+    # The context variables as they were when it was made, for tasks of nobody in particular.
+    cdef object context
     cdef object quit
     cdef object until
     cdef object __weakref__
@@ -79,7 +81,7 @@ cdef class Reactor:
     cdef bint fresh(self) noexcept
     cdef int keep_polling(self) except -1
     cdef Timer set_timer(self, double delay, object callback, tuple args, bint ref)
-    cdef int turn(self, double timeout) except -1
+    cdef int turn(self, bint block) except -1
     cdef int end_dispatch(self) except -1
     cdef int settle(self) except -1
     cdef int invoke(self, object callback, tuple args) except -1
@@ -87,7 +89,7 @@ cdef class Reactor:
     cdef int schedule(self) except -1
 
     cdef double clock(self) noexcept
-    cdef int wait(self, double timeout) except -1
+    cdef int wait(self, bint block) except -1
     cdef int watch(self, Handle handle, unsigned int interest) except -1
     cdef int unwatch(self, Handle handle) except -1
     cdef int arm(self, double when) except -1

@@ -23,6 +23,9 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from cooee.reactor.timers cimport Timer, TimerHeap
 
+cdef extern from "Python.h":
+    object PyContext_CopyCurrent()
+
 logger = logging.getLogger("cooee.reactor")
 
 # The reactor of each asyncio loop that has one.
@@ -82,6 +85,7 @@ cdef class Reactor:
 
     cdef int begin(self, object loop) except -1:
         """Finish construction, once the subclass can watch."""
+        self.context = PyContext_CopyCurrent()
         self.now = self.clock()
         ours, self.waker = socket.socketpair()
         ours.setblocking(False)
@@ -118,7 +122,7 @@ cdef class Reactor:
             return self.handled - before
         if self.loop is not None:
             raise RuntimeError("poll() on a reactor that an asyncio loop drives")
-        return self.turn(0)
+        return self.turn(False)
 
     def stop_after(self, steps):
         """Stop the hosted loop after that many of its turns."""
@@ -155,7 +159,7 @@ cdef class Reactor:
                     self.quit = self.loop.create_future()
                     self.loop.run_until_complete(self.quit)
                 else:
-                    self.turn(-1)
+                    self.turn(True)
         finally:
             self.running = False
             self.until = self.quit = None
@@ -338,12 +342,8 @@ cdef class Reactor:
 
     # Turns
 
-    cdef int turn(self, double timeout) except -1:
-        """
-        One turn: wait up to `timeout` seconds (negative: without limit) for the first event.
-
-        Returns the number of events.
-        """
+    cdef int turn(self, bint block) except -1:
+        """One turn, in which `block` waits for the first event; returns the number of events."""
         cdef int total = 0, count, round_ = 0
         if self.closed:
             raise RuntimeError("the reactor is closed")
@@ -352,16 +352,16 @@ cdef class Reactor:
         self.dispatching = True
         try:
             if self.dirty or self.lost or self.soon or (self.busy_poll > 0 and self.fresh()):
-                timeout = 0
+                block = False
             while True:
-                count = self.wait(timeout)
+                count = self.wait(block)
                 self.now = self.clock()
                 self.settle()
                 if self.closed:
                     break
                 total += count
                 self.handled += count
-                timeout = 0
+                block = False
                 if count > 0:
                     self.last_event = self.now
                     round_ += 1
@@ -470,7 +470,7 @@ cdef class Reactor:
     def ready_in_loop(self):
         """The asyncio loop saw an event."""
         if not self.closed and not self.dispatching:
-            self.turn(0)
+            self.turn(False)
             self.keep_polling()
 
     cdef int keep_polling(self) except -1:
@@ -494,8 +494,8 @@ cdef class Reactor:
     cdef double clock(self) noexcept:
         return 0
 
-    cdef int wait(self, double timeout) except -1:
-        """Wait up to `timeout` seconds, negative for ever, and handle one round of events."""
+    cdef int wait(self, bint block) except -1:
+        """Handle one round of events; `block` waits for the first, or for a timer to be due."""
         raise NotImplementedError
 
     cdef int watch(self, Handle handle, unsigned int interest) except -1:

@@ -142,20 +142,19 @@ cdef class EpollReactor(Reactor):
         clock_gettime(CLOCK_MONOTONIC, &now)
         return <double> now.tv_sec + <double> now.tv_nsec * 1e-9
 
-    cdef int wait(self, double timeout) except -1:
+    cdef int wait(self, bint block) except -1:
         cdef epoll_event events[EVENTS]
         cdef unsigned long long expirations
         cdef Handle handle
-        cdef int index, count, code, limit
-        if timeout == 0 and self.busy_poll == 0:
+        cdef int index, count, code
+        if not block and self.busy_poll == 0:
             count = epoll_wait(self.epoll, events, EVENTS, 0)
             code = errno
         else:
-            # Timers are in the set, so only "for ever" needs no upper bound here. A busy poller
-            # comes by often enough to keep other threads and signals waiting otherwise.
-            limit = 0 if timeout == 0 else -1
+            # Without limit, since timers are in the set. A busy poller does not block, but comes by
+            # often enough to keep other threads and signals waiting otherwise.
             with nogil:
-                count = epoll_wait(self.epoll, events, EVENTS, limit)
+                count = epoll_wait(self.epoll, events, EVENTS, -1 if block else 0)
                 code = errno
             # Handlers run here, and may change errno.
             PyErr_CheckSignals()

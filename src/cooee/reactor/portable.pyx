@@ -60,18 +60,16 @@ cdef class PortableReactor(Reactor):
     cdef double clock(self) noexcept:
         return time.monotonic()
 
-    cdef int wait(self, double timeout) except -1:
+    cdef int wait(self, bint block) except -1:
         cdef Handle handle
         cdef int count = 0
-        if self.loop is not None:
-            if self.each:
-                # The loop watches; its callbacks bring the events.
-                return 0
-            timeout = 0
-        elif self.timers.entries:
-            due = min(max(0.0, self.timers.first() - self.clock()), LONGEST_WAIT)
-            timeout = due if timeout < 0 else min(timeout, due)
-        for key, mask in self.selector.select(None if timeout < 0 else timeout):
+        if self.each and self.loop is not None:
+            # The loop watches; its callbacks bring the events.
+            return 0
+        timeout = None if block else 0
+        if block and self.timers.entries:
+            timeout = min(max(0.0, self.timers.first() - self.clock()), LONGEST_WAIT)
+        for key, mask in self.selector.select(timeout):
             handle = key.data
             if handle.fd == key.fd:
                 handle.ready((READ if mask & selectors.EVENT_READ else 0)
