@@ -21,18 +21,16 @@ def target(socket: Socket) -> str:
     return f"/engine.io/?EIO=4&transport=polling&sid={socket.sid}"
 
 
-def polled_at_once(server: Serving, count: int) -> RawClient:
-    """A new session's polls, one behind the other: there before any time limit begins."""
-    clients: list[RawClient] = []
+def polling_at_once(server: Serving, count: int) -> RawClient:
+    """Of the session that comes, polls one behind the other: there before any time limit begins."""
+    client = server.open()
 
     def poll(socket: Socket) -> None:
-        clients.append(server.open())
         for _ in range(count):
-            clients[0].request(target(socket))
+            client.request(target(socket))
 
     server.engine.on("connection", poll)
-    server.handshake()
-    return clients[0]
+    return client
 
 
 class TestPolling:
@@ -54,7 +52,8 @@ class TestPolling:
 
     def test_waiting_poll_is_released(self, serving: Start) -> None:
         server = serving(**BRISK)
-        client = polled_at_once(server, 2)
+        client = polling_at_once(server, 2)
+        server.handshake()
         assert client.answer().body == b"2"
         assert client.answer().body == b"1"
         assert server.ends.take().reason == "ping timeout"
@@ -62,13 +61,14 @@ class TestPolling:
     def test_poll_that_comes_with_the_time_limit(self, serving: Start) -> None:
         """The timer comes first, also when the server sees both at once."""
         server = serving(**BRISK)
+        client = polling_at_once(server, 1)
 
         def stand_still(socket: Socket) -> None:
             client.request(target(socket))
             time.sleep(PING_TIMEOUT + 0.1)
 
         server.when_pinged(stand_still)
-        client = polled_at_once(server, 1)
+        server.handshake()
         assert client.answer().body == b"2"
         answer = client.answer()
         assert (answer.status, answer.body) == (400, b'{"code":1,"message":"Session ID unknown"}')
