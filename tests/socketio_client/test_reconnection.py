@@ -21,7 +21,7 @@ from tests.websocket.serving import Inbox
 
 from cooee.engineio import TransportFailure
 from cooee.reactor import Stream
-from cooee.socketio import Disconnected, LimitExceeded, Manager
+from cooee.socketio import ConnectError, Disconnected, LimitExceeded, Manager
 from cooee.websocket.outcome import Outcome
 
 Serving = Callable[..., Service]
@@ -180,6 +180,28 @@ def test_a_failure_that_nobody_hears_is_logged(
     driver.call(partial(start, error=lambda exc: None))
     driver.until(lambda: len(done) == 3)
     assert warnings(caplog) == []
+
+
+def test_a_refusal_that_nobody_hears_is_logged(
+    service: Service, driver: Driver, clients: Clients, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[ConnectError] = []
+
+    def start(*handlers: Callable[[ConnectError], None]) -> Manager:
+        manager = Manager(service.url)
+        socket = manager.socket("/nowhere")
+        for handler in handlers:
+            socket.on("connect_error", handler)
+        return manager
+
+    driver.call(partial(start, heard.append))
+    driver.until(lambda: len(heard) == 1)
+    assert warnings(caplog) == []
+    driver.call(start)
+    driver.until(lambda: len(warnings(caplog)) == 1)
+    url = service.url.removesuffix("/")
+    expected = f"{url} refuses <ClientSocket not connected in '/nowhere'>: {heard[0]}"
+    assert warnings(caplog) == [expected]
 
 
 def test_without_reconnection(service: Service, clients: Clients) -> None:

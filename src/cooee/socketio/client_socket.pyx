@@ -514,6 +514,8 @@ cdef class ClientSocket(Channel):
 
     cdef int refused(self, object exc) except -1:
         """The server does not let it join."""
+        if not self.hears_failures:
+            logger.warning("%s refuses %r: %s", self.manager.url.origin, self, exc)
         self.leave()
         self.lost("io server disconnect", None)
         self.settle_joining(exc)
