@@ -70,7 +70,7 @@ def test_no_json(text: str) -> None:
         parse_json(text)
 
 
-@given(st.lists(values))
+@given(st.lists(values, max_size=4))
 def test_what_is_written_can_be_typed(args: list[Any]) -> None:
     line = " ".join(map(written_value, args))
     assert len(line.split("\n")) == 1

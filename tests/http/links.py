@@ -20,7 +20,7 @@ from cooee.http import HttpConnection, Request, Response
 from cooee.reactor import get_reactor, listen
 
 # Seconds after which a real socket's test has failed.
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 
 @dataclass
