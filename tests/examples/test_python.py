@@ -70,6 +70,31 @@ def test_one_chat_for_both_protocols() -> None:
         assert program.errors() == ""
 
 
+def test_a_chat_over_socketio() -> None:
+    async def main(url: str) -> None:
+        heard: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        with pytest.raises(cooee.socketio.ConnectError, match="a name is needed"):
+            await cooee.socketio.connect(url, force_new=True)
+        async with (
+            asyncio.timeout(20),
+            cooee.socketio.connect(url, auth={"name": "Ann"}, force_new=True) as ann,
+        ):
+            ann.on_any(lambda *event: heard.put_nowait(event))
+            assert await ann.emit_with_ack("join", "tea") == ["Ann"]
+            program = EXAMPLES / "socketio_client.py"
+            done = await asyncio.to_thread(run, sys.executable, program, url, "Bob")
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout == "in the room: Ann, Bob\n"
+            assert await heard.get() == ("said", "Bob", "hello")
+            assert await heard.get() == ("left", "Bob")
+
+    with Program(sys.executable, EXAMPLES / "socketio_server.py", "0") as program:
+        port = program.wait_for(r"listening on port (\d+)")[1]
+        asyncio.run(main(f"http://127.0.0.1:{port}"))
+        assert program.errors() == ""
+        assert program.end(signal.SIGTERM) == 0
+
+
 def test_browser_client(url: str) -> None:
     done = run(sys.executable, EXAMPLES / "client_browser.py", url)
     assert (done.returncode, done.stderr) == (0, "")

@@ -55,7 +55,7 @@ Transports = Annotated[
     list[str] | None,
     typer.Option(
         "--transport", "-t", metavar="polling|websocket",
-        help="Use it; may be repeated, in the order to try them.", rich_help_panel=PANEL,
+        help="Use it; may be repeated: the first is begun with.", rich_help_panel=PANEL,
     ),
 ]  # fmt: skip
 Path = Annotated[
