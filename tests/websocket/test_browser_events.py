@@ -1,6 +1,7 @@
 """Listeners of a WebSocket: order, place, once, removal, coroutines, exceptions (WHATWG DOM)."""
 
 import asyncio
+import enum
 import functools
 from typing import Any
 
@@ -41,6 +42,30 @@ def test_listeners_are_called_in_order(opened: Opened, log: Log) -> None:
     peer.send_message("x")
     assert page.take() == ("message", "x")
     assert log == ["a", "b", "c"]
+
+
+class Name(enum.StrEnum):
+    MESSAGE = "message"
+
+
+@one_driver
+def test_types_may_be_members_of_an_enumeration(opened: Opened, log: Log) -> None:
+    page, peer = opened()
+    first = log.listener("first")
+
+    def add() -> None:
+        page.ws.onmessage = None
+        page.ws.add_event_listener(Name.MESSAGE, first)
+        page.ws.add_event_listener(Name.MESSAGE, log.listener("second"))
+        page.ws.add_event_listener("message", page.received)
+        page.ws.remove_event_listener(Name.MESSAGE, first)
+        with pytest.raises(TypeError, match="type is None, must be a str"):
+            page.ws.add_event_listener(None, first)  # type: ignore[call-overload]
+
+    page.call(add)
+    peer.send_message("x")
+    assert page.take() == ("message", "x")
+    assert log == ["second"]
 
 
 @one_driver

@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import enum
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -227,6 +228,27 @@ def test_several_handlers_in_order(serve: Serve) -> None:
     client.send_message("1")
     client.send_message("2")
     assert [inbox.take() for _ in range(6)] == ["a1", "b1", "c1", "a2", "b2", "c2"]
+
+
+class Name(enum.StrEnum):
+    MESSAGE = "message"
+    CLOSE = "close"
+
+
+def test_events_may_be_members_of_an_enumeration(serve: Serve) -> None:
+    inbox: Inbox[Any] = Inbox()
+
+    def handler(session: Session) -> None:
+        for register in (session.on, session.once):
+            register(Name.MESSAGE, inbox.put)
+        session.on(Name.CLOSE)(inbox.put_all)
+        session.off(Name.MESSAGE, print)
+
+    client = serve(handler).connect()
+    client.send_message("1")
+    client.send_message("2")
+    client.leave(4000)
+    assert [inbox.take() for _ in range(4)] == ["1", "1", "2", (4000, "")]
 
 
 def test_once(serve: Serve) -> None:

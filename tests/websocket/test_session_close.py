@@ -1,6 +1,7 @@
 """The closing handshake, in both directions (RFC 6455 §7)."""
 
 import asyncio
+import enum
 import logging
 import socket
 from collections.abc import Callable
@@ -91,6 +92,23 @@ def test_reasons_to_the_peer(serve: Serve) -> None:
     with pytest.raises(errors.SyntaxError, match="without a close code"):
         serving.call(session.close, None, "x")
     assert serving.call(lambda: session.ready_state) == 1
+
+
+class Reason(enum.StrEnum):
+    BYE = "bye"
+
+
+class Code(enum.IntEnum):
+    BYE = 4000
+
+
+def test_members_of_enumerations(serve: Serve) -> None:
+    serving = serve(echo)
+    client, session = serving.accept()
+    with pytest.raises(TypeError, match="reason is 5, must be a str"):
+        serving.call(session.close, 4000, 5)
+    serving.call(session.close, Code.BYE, Reason.BYE)
+    assert client.receive_close() == (4000, "bye")
 
 
 def test_no_code_from_the_peer(serve: Serve) -> None:

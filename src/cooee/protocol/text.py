@@ -1,8 +1,24 @@
-"""Text as the WHATWG's specifications have it, and Python does not: without lone surrogates."""
+"""Text: without lone surrogates on the wire, and of no class but ``str`` in native code."""
 
 from __future__ import annotations
 
-__all__ = ["usv_string"]
+__all__ = ["exact_str", "usv_string"]
+
+
+def exact_str(value: object, name: str) -> str:
+    """
+    Return the text of a ``str``, be it of a subclass such as ``enum.StrEnum``.
+
+    Args:
+        value: What was given.
+        name: What for.
+
+    Raises:
+        TypeError: It is no ``str``.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{name} is {value!r}, must be a str")
 
 
 def usv_string(text: str) -> str:

@@ -29,7 +29,7 @@ from cooee.protocol.close import MAX_REASON_BYTES, is_application_code
 from cooee.protocol.errors import HandshakeError, InvalidAccessError, InvalidStateError
 from cooee.protocol.handshake import validate_protocols
 from cooee.protocol.headers import format_extensions
-from cooee.protocol.text import usv_string
+from cooee.protocol.text import exact_str, usv_string
 from cooee.protocol.urls import parse_websocket_url
 from cooee.reactor import get_reactor
 from cooee.websocket.blob import Blob
@@ -243,7 +243,7 @@ cdef class WebSocket(Connection):
         cdef Listener listener = self.listeners.handler(type)
         return None if listener is None else listener.callback
 
-    def add_event_listener(self, str type not None, listener, *, bint once=False):
+    def add_event_listener(self, type, listener, *, bint once=False):
         """
         Call `listener` with each event of a type, after those added before.
 
@@ -253,13 +253,13 @@ cdef class WebSocket(Connection):
             once: Only with the next one.
 
         Raises:
-            TypeError: `listener` is not callable. (None is ignored.)
+            TypeError: `listener` is not callable (None is ignored), or `type` no ``str``.
         """
-        self.listeners.add(type, listener, once, False)
+        self.listeners.add(exact_str(type, "type"), listener, once, False)
 
-    def remove_event_listener(self, str type not None, listener):
+    def remove_event_listener(self, type, listener):
         """Undo :meth:`add_event_listener`; does nothing when it was not added."""
-        self.listeners.remove(type, listener)
+        self.listeners.remove(exact_str(type, "type"), listener)
 
     def _spawn(self, coro):
         task = self.reactor.spawn(coro)
@@ -317,7 +317,7 @@ cdef class WebSocket(Connection):
             )
         # 2. If reason is present: if its UTF-8 is longer than 123 bytes, throw a "SyntaxError".
         if reason is not None:
-            reason = usv_string(reason)
+            reason = usv_string(exact_str(reason, "reason"))
             size = len(reason.encode())
             if size > MAX_REASON_BYTES:
                 raise errors.SyntaxError(

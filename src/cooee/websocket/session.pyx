@@ -27,6 +27,7 @@ from cooee.websocket.outcome cimport DONE, Outcome
 
 from cooee.protocol.errors import ConcurrencyError, ConnectionClosedOK
 from cooee.protocol.frames import build_frame
+from cooee.protocol.text import exact_str
 
 cdef extern from *:
     """
@@ -223,7 +224,7 @@ cdef class Session(Connection):
 
     # Event style
 
-    def on(self, str event, handler=None):
+    def on(self, event, handler=None):
         """
         Register a handler; without one, return a decorator.
 
@@ -233,6 +234,8 @@ cdef class Session(Connection):
             ValueError: There is no such event.
         """
         cdef Registrar registrar
+        if type(event) is not str:
+            event = exact_str(event, "event")
         if handler is None:
             registrar = Registrar.__new__(Registrar)
             registrar.session = self
@@ -253,15 +256,16 @@ cdef class Session(Connection):
                 self.stream.reactor.call_soon(self.replay)
         return handler
 
-    def once(self, str event, handler=None):
+    def once(self, event, handler=None):
         """As :meth:`on`, for the first occurrence only."""
         if handler is None:
             return lambda function: self.once(event, function)
         self.on(event, Once(handler, event, self))
         return handler
 
-    def off(self, str event, handler):
+    def off(self, event, handler):
         """Unregister a handler; does nothing when it is not registered."""
+        event = exact_str(event, "event")
         handlers = [one for one in as_list(self.handlers(event)) if not is_handler(one, handler)]
         self.set_handlers(event, handlers[0] if len(handlers) == 1 else handlers or None)
 
@@ -409,7 +413,7 @@ cdef class Session(Connection):
             InvalidAccessError: The code may not be sent (also a ValueError).
             errors.SyntaxError: The reason is too long (also a ValueError).
         """
-        self.start_closing(code, reason)
+        self.start_closing(code, exact_str(reason, "reason"))
         return self.outcome()
 
     def wait_closed(self):
