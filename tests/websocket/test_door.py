@@ -87,12 +87,14 @@ class Knock:
         reactor = get_reactor()
         before = self.fell_through
         with socket.create_connection(("127.0.0.1", self.server.port or 0)) as client:
-            client.sendall(data)
             client.setblocking(False)
             answer = b""
             deadline = time.monotonic() + PATIENCE
             while not answer and self.fell_through == before:
                 assert time.monotonic() < deadline, "neither answered nor passed on"
+                with contextlib.suppress(BlockingIOError):
+                    # At once, but for what the system does not take.
+                    data = data[client.send(data) :] if data else data
                 reactor.poll()
                 with contextlib.suppress(BlockingIOError):
                     answer += client.recv(65536)

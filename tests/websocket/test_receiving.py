@@ -90,7 +90,7 @@ def test_message_that_outgrows_its_room(
     payload = payload[: ROOM + more]
     frame = build_frame(2, payload, mask=KEY)
     for count in range(1, 4):
-        sock.sendall(frame[:begun])
+        send(reactor, sock, frame[:begun])
         # Without an event to wait for: if this is not received by itself, nothing is lost but the
         # point of the test.
         for _ in range(20):
@@ -124,7 +124,7 @@ class TestCtrlC:
         """It comes during a large message, with others behind it in the same read."""
         sock, reactor = client
         large = build_frame(2, bytes(ROOM), mask=KEY)
-        sock.sendall(large[:20_000])
+        send(reactor, sock, large[:20_000])
         for _ in range(20):
             reactor.poll()
         small = b"".join(build_frame(1, str(number), mask=KEY) for number in range(9))
