@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.engineio_server.serving import Serving
@@ -306,6 +306,27 @@ class TestAllowRequest:
         server = serving(allow_request=allow_later if asynchronous else allow)
         answer = server.request("EIO=4&transport=polling")
         assert (answer.status, answer.body) == (403, error(4, "Forbidden"))
+
+    @pytest.mark.parametrize("transport", ["polling", "websocket"])
+    def test_no_answer_refuses(self, serving: Start, transport: str) -> None:
+        async def never() -> bool:
+            await asyncio.get_running_loop().create_future()
+            return True
+
+        def allow(request: Request) -> Awaitable[bool]:
+            # Not before: the client may be slow to send its request.
+            object.__setattr__(server.server.limits, "head_timeout", 0.05)
+            return never()
+
+        server = serving(allow_request=allow)
+        client = server.open()
+        target = f"/engine.io/?EIO=4&transport={transport}"
+        if transport == "polling":
+            client.request(target)
+        else:
+            client.request_upgrade(target)
+        assert b"allow_request took more than 0.05 s" in client.answer().body
+        assert not server.call(lambda: server.engine.clients)
 
     @pytest.mark.parametrize("transport", ["polling", "websocket"])
     def test_client_that_does_not_wait(self, serving: Start, transport: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -199,14 +199,19 @@ def test_a_client_that_leaves_while_process_request_decides(
 def test_process_request_has_the_time_of_the_handshake(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def hook(request: Request) -> None:
+    async def never(request: Request) -> None:
         try:
             await asyncio.get_running_loop().create_future()
         finally:
             cancelled.put(request.path)
 
+    def hook(request: Request) -> Awaitable[None]:
+        # Not before: the client may be slow to send its request.
+        object.__setattr__(serving.server.limits, "head_timeout", 0.05)
+        return never(request)
+
     cancelled: Inbox[str] = Inbox()
-    serving = serve(echo, process_request=hook, handshake_timeout=0.05)
+    serving = serve(echo, process_request=hook)
     # So that the request is there before the time begins.
     with serving.driver.busy():
         client = serving.open()

@@ -15,6 +15,7 @@ It is mounted into a :class:`cooee.Server` and shares its port with plain WebSoc
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
@@ -110,7 +111,8 @@ class Server:
             that does not name its protocol then counts as one.
         allow_request: Function or coroutine function called with the :class:`cooee.http.Request` of
             a handshake. True lets it in; False refuses it, and so does a ``str`` that the client is
-            told.
+            told. A coroutine function has as long as the head of a request may take (the
+            ``handshake_timeout`` of :class:`cooee.Server`); then it is cancelled, and refuses.
         cors: See :class:`Cors`, or only its ``origin``; None, the default, lets pages of the same
             origin in only.
         cookie: See :class:`Cookie`; None, the default, sets none.
@@ -308,11 +310,17 @@ class Server:
             return
 
         async def wait() -> None:
+            deadline = asyncio.timeout(http.limits.head_timeout)
             try:
-                allowed = await answer
+                async with deadline:
+                    allowed = await answer
             except Exception:
-                logger.exception("exception in allow_request for %r", request)
-                allowed = False
+                if deadline.expired():
+                    allowed = f"allow_request took more than {http.limits.head_timeout:g} s"
+                    logger.warning("%r refused: %s", request, allowed)
+                else:
+                    logger.exception("exception in allow_request for %r", request)
+                    allowed = False
             if self._closing:
                 allowed = "the server is closing"
             self._answered(http, request, upgrade, allowed)
