@@ -27,7 +27,6 @@ TESTS ?= tests
 ARGS ?=
 # How long each fuzzer runs.
 FUZZ_SECONDS ?= 60
-# Threads, descriptors and sanitizers' reports all go to the same terminal.
 PYTEST = $(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 # How long the clients of the soak run come.

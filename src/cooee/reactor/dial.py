@@ -22,6 +22,8 @@ __all__ = ["HAPPY_EYEBALLS_DELAY", "Dial", "dial", "dial_unix", "interleave"]
 HAPPY_EYEBALLS_DELAY: Final = 0.25
 """Seconds: the "Connection Attempt Delay" that RFC 8305 §5 recommends."""
 
+_AF_UNIX: Any = getattr(socket, "AF_UNIX", -1)
+
 DialCallback: TypeAlias = Callable[[Stream | None, OSError | None], object]
 Gate: TypeAlias = Callable[[list[Address], Callable[[], None]], object]
 
@@ -306,6 +308,3 @@ def dial_unix(
     )
     one.connect([Address(_AF_UNIX, text)])
     return one
-
-
-_AF_UNIX: Any = getattr(socket, "AF_UNIX", -1)
