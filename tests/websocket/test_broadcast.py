@@ -267,3 +267,31 @@ def test_slow_ones_keep_only_what_is_theirs(serve: Serve) -> None:
     assert slow.receive_message() == large
     for n in range(count):
         assert slow.receive_message() == f"both {n}"
+
+
+@one_driver
+@pytest.mark.parametrize("size", [10, 1000])
+def test_parts_of_what_is_sent_to_all(serve: Serve, size: int) -> None:
+    """Small pieces for one, between what others get, cost no more memory than large ones."""
+    serving = serve(max_buffered=1 << 30)
+    clients, sessions = connect_many(serving, 3)
+    count = 40_000 // size
+
+    def send() -> int:
+        for n in range(count):
+            broadcast(sessions[:2], bytes([n % 251]) * size)
+            broadcast(sessions[1:], bytes([n % 241]) * size)
+            sessions[2].send(f"{n}")
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        # Nothing has left yet.
+        assert serving.call(send) < 1_000_000
+    finally:
+        tracemalloc.stop()
+    for n in range(count):
+        first, second = bytes([n % 251]) * size, bytes([n % 241]) * size
+        assert clients[0].receive_message() == first
+        assert [clients[1].receive_message() for _ in range(2)] == [first, second]
+        assert [clients[2].receive_message() for _ in range(2)] == [second, f"{n}"]

@@ -151,7 +151,10 @@ static inline int cooee_outq_refer(cooee_outq *queue, PyObject *owner, const voi
     return cooee_outq_link_owner(queue, owner, (const unsigned char *)data, n, 0);
 }
 
-enum { COOEE_LOG_SIZE = 16384 };
+enum {
+    COOEE_LOG_SIZE = 16384,
+    COOEE_LOG_LEAST = 256, /* up to here copying costs less than a block */
+};
 
 static PyObject *cooee_log;         /* bytes of this size, which nobody else sees */
 static size_t cooee_log_used;
@@ -189,6 +192,7 @@ static inline int cooee_outq_share(cooee_outq *queue, PyObject *message)
     const unsigned char *at = cooee_log_find(message);
     size_t n = (size_t)PyBytes_GET_SIZE(message);
     cooee_block *tail = queue->tail;
+    int copy = 0;
     if (at == NULL)
         return -1;
     if (tail != NULL && tail->owner == cooee_log && tail->data + tail->len == at) {
@@ -196,7 +200,19 @@ static inline int cooee_outq_share(cooee_outq *queue, PyObject *message)
         queue->bytes += n;
         return 0;
     }
-    return cooee_outq_link_owner(queue, cooee_log, at, n, 1);
+    /* To a stream that gets others between, or not all of them, blocks for each would cost more
+       than the bytes. A log that begins is nobody's choice. */
+    if (tail != NULL && tail->owner == NULL)
+        copy = tail->size - tail->used >= n;
+    else if (tail != NULL)
+        copy = n <= COOEE_LOG_LEAST && at != (unsigned char *)PyBytes_AS_STRING(cooee_log);
+    if (!copy)
+        return cooee_outq_link_owner(queue, cooee_log, at, n, 1);
+    unsigned char *room = cooee_outq_reserve(queue, n);
+    if (room == NULL)
+        return -1;
+    memcpy(room, at, n);
+    return 0;
 }
 
 /* Forget the first n bytes, which have been sent. An owner's last reference may go with them, and
