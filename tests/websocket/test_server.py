@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.drivers import Driver
-from tests.rawclient import RawClient
+from tests.rawclient import RawClient, message_frame
 from tests.rawserver import unused_port
 from tests.websocket.conftest import Serve
 from tests.websocket.serving import Inbox, Serving, echo, echo_coroutine
@@ -54,9 +54,8 @@ def test_messages_come_back(serve: Serve, handler: object) -> None:
 def test_many_messages_at_once_come_back_in_order(serve: Serve, handler: object) -> None:
     client = serve(handler).connect()
     messages = [str(n) for n in range(2000)]
-    for message in messages:
-        client.send_message(message)
-    assert [client.receive_message() for _ in messages] == messages
+    with client.sending(b"".join(map(message_frame, messages))):
+        assert [client.receive_message() for _ in messages] == messages
     client.leave()
 
 

@@ -298,9 +298,9 @@ def test_closing_with_a_full_queue(serve: Serve) -> None:
     """close() waits for the peer's answer, which comes after all that nobody takes."""
     serving = serve(idle, max_queue=1000)
     client, session = serving.accept()
-    client.send(message_frame(bytes(900)) * 50)
-    serving.call(session.close, 4000)
-    assert client.receive_close() == (4000, "")
+    with client.sending(message_frame(bytes(900)) * 50):
+        serving.call(session.close, 4000)
+        assert client.receive_close() == (4000, "")
     client.send_close(4000)
     assert client.rest() == b""
     serving.until(lambda: session.ready_state == 3)

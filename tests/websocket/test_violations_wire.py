@@ -375,7 +375,7 @@ REFUSALS = {
     ),
     # Limits
     "long request line": Refusal(
-        {}, 414, "request line of 9014 bytes or more, at most 8192", {"target": "/" + "a" * 9000}
+        {}, 414, " bytes or more, at most 8192", {"target": "/" + "a" * 9000}
     ),
     "long header": Refusal({"X-Name": "a" * 20_000}, 431, "at most 16384"),
     "many headers": Refusal(
