@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.conformance.serving import Left, Peer, Serving
+from tests.conformance.serving import SEPARATOR, Left, Peer, Serving
 from tests.protocol import oracle
 
 pytestmark = pytest.mark.parametrize("driver", ["asyncio"], indirect=True)
@@ -79,6 +79,22 @@ class TestEvent:
         peer.send(f'5{len(attachments)}-{prefix}["message",{payload}]', *attachments)
         assert peer.receive() == f'5{len(attachments)}-{prefix}["message-back",{payload}]'
         assert [peer.receive() for _ in attachments] == attachments
+
+    def test_nothing_comes_between_a_packet_and_its_attachments(self, server: Serving) -> None:
+        """Not even what a handler emits once a poll that waited has taken what was emitted."""
+        peer = joined(server, "polling")
+        engine = server.io.engine.clients[peer.sid]
+        (socket,) = server.io.sockets.sockets.values()
+
+        def emit() -> None:
+            socket.once("drain", lambda: socket.emit("drained"))
+            socket.emit("binary", b"\1")
+
+        poll = server.begin(f"EIO=4&transport=polling&sid={peer.sid}")
+        server.driver.until(lambda: engine.writable)
+        server.call(emit)
+        assert poll.answer().body.decode() == f'451-["binary",{ONE}]{SEPARATOR}bAQ=='
+        assert peer.receive() == '2["drained"]'
 
     def test_placeholders_may_be_in_any_order(self, server: Serving) -> None:
         peer = joined(server)

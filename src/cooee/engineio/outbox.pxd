@@ -50,6 +50,9 @@ cdef class Outbox(TransportOwner):
     cdef uint8_t awaiting_pong
     cdef uint8_t extended
     cdef uint8_t closing
+    # Between cork() and uncork(); what had to wait was sent meanwhile.
+    cdef uint8_t corked
+    cdef uint8_t owes_drain
     cdef Reactor reactor
     cdef SocketSettings settings
     # The transport in use is one of these; the other is None.
@@ -66,6 +69,9 @@ cdef class Outbox(TransportOwner):
     cdef int send_text(self, bytes utf8, bint compress) except -1
     # One encoding for many recipients.
     cpdef int send_prepared(self, Prepared message) except -1
+    # Around messages that belong together: no others come between, nobody is told of a drain.
+    cdef int cork(self) except -1
+    cdef int uncork(self) except -1
     # What a sender may await: done at once unless more than `high_water` bytes wait.
     cdef object pressure(self)
     # Bytes that wait to be sent.

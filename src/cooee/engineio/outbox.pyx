@@ -191,10 +191,21 @@ cdef class Outbox(TransportOwner):
             )
         return 0
 
+    cdef int cork(self) except -1:
+        self.corked = True
+        return 0
+
+    cdef int uncork(self) except -1:
+        self.corked = False
+        if self.owes_drain:
+            self.owes_drain = False
+            return self.drained()
+        return self.flush()
+
     cdef int flush(self) except -1:
         """Answer the waiting poll with what is queued, if both are there."""
         cdef list queue = self.queue
-        if self.polling is None or self.polling.http is None or not queue:
+        if self.polling is None or self.polling.http is None or not queue or self.corked:
             return 0
         self.queue = None
         self.queued = 0
@@ -205,6 +216,9 @@ cdef class Outbox(TransportOwner):
 
     cdef int drained(self) except -1:
         cdef Outcome draining = self.draining
+        if self.corked:
+            self.owes_drain = True
+            return 0
         if draining is not None:
             self.draining = None
             draining.finish(None, None)

@@ -37,6 +37,7 @@ cdef class Client(Receiver):
     cdef int out_of_turn(self, Packet packet) except -1
     cdef int violated(self, object exc) except -1
     cdef object write(self, Packet packet, bint compress)
+    cdef int put(self, object data, bint compress) except -1
     cdef object pressure(self)
     cdef int finish(self, str reason, object description) except -1
     cdef int stop_timer(self) except -1

@@ -224,13 +224,26 @@ cdef class Client(Receiver):
     cdef object write(self, Packet packet, bint compress):
         cdef list attachments = []
         data = self.codec.write(packet, "", attachments)
+        if not attachments:
+            self.put(data, compress)
+            return self.pressure()
+        # A handler of "drain" must not come between a packet and its attachments.
+        self.engine.cork()
+        try:
+            self.put(data, compress)
+            for attachment in attachments:
+                self.engine.send(attachment, compress)
+        finally:
+            self.engine.uncork()
+        return self.pressure()
+
+    cdef int put(self, object data, bint compress) except -1:
+        """A packet as the parser made it, without attachments."""
         if self.codec.text_encoder is not None:
             self.engine.send_text(<bytes> data, compress)
         else:
             self.engine.send(data, compress)
-        for attachment in attachments:
-            self.engine.send(attachment, compress)
-        return self.pressure()
+        return 0
 
     cdef object pressure(self):
         if self.engine.unsent() <= self.high_water:
