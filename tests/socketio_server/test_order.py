@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -158,6 +159,55 @@ def test_each_has_a_context_of_its_own(ordered: bool) -> None:
     run(main)
 
 
+def test_nobody_s_context_comes_to_others() -> None:
+    """Neither of who has begun the task that they share, nor of a middleware of another socket."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nobody")
+
+    async def main() -> None:
+        clients, sockets = crowd(3)
+        seen: list[str] = []
+
+        async def admit(event: list[Any]) -> None:
+            await asyncio.sleep(0)
+            variable.set("the middleware's")
+
+        async def a() -> None:
+            seen.append(variable.get())
+
+        async def nothing(*args: object) -> None:
+            pass
+
+        sockets[0].on("disconnect", nothing)
+        sockets[1].use(admit)
+        sockets[1].on("a", nothing)
+        sockets[2].on("a", a)
+        sockets[2].on("b", lambda: seen.append(variable.get()))
+
+        def arrive() -> None:
+            for name in ("a", "a", "b"):
+                clients[2].emit(name)
+
+        async def disconnect() -> None:
+            variable.set("the task's")
+            sockets[0].disconnect()
+
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(disconnect())
+        # Before what disconnect() has begun.
+        loop.call_soon(arrive)
+        await task
+        await turns()
+        assert seen == ["nobody"] * 3
+        clients[1].emit("a")
+        for _ in range(6):
+            await asyncio.sleep(0)
+            arrive()
+        await turns(20)
+        assert set(seen) == {"nobody"}
+
+    run(main)
+
+
 def test_an_exception_ends_one_only(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         client, socket = joined()
@@ -236,6 +286,134 @@ def test_cancelling_comes_to_whom_it_was_meant_for() -> None:
             client.emit("a", number)
         await turns(20)
         assert done == [0, 2, 3]
+
+    run(main)
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["of one socket", "of two"])
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "later"])
+def test_a_task_that_was_kept_is_no_other_handler_s(count: int, waits: bool) -> None:
+    """Who cancels it when its handler is over does so in vain, who awaits it has waited."""
+
+    async def main() -> None:
+        clients, sockets = crowd(count)
+        kept: list[asyncio.Task[Any]] = []
+        log: list[str] = []
+
+        async def start() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            kept.append(task)
+            if waits:
+                await asyncio.sleep(0)
+            log.append("start")
+
+        async def stop() -> None:
+            await turns(2)
+            kept[0].cancel()
+            await kept[0]
+            await turns(2)
+            log.append("stop")
+
+        sockets[0].on("start", start)
+        sockets[-1].on("stop", stop)
+        clients[0].emit("start")
+        clients[-1].emit("stop")
+        clients[-1].emit("stop")
+        await turns(30)
+        assert log == ["start", "stop", "stop"]
+
+    run(main)
+
+
+def test_a_function_that_asks_a_cancelled_future_ends_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        client, socket = joined()
+        log: list[int] = []
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+
+        @socket.on("a")
+        async def a() -> None:
+            await asyncio.sleep(0)
+
+        socket.on("asks", future.result)
+        socket.on("b", log.append)
+        for _ in range(2):
+            client.emit("asks")
+            client.emit("a")
+        client.emit("asks")
+        client.emit("b", 1)
+        client.emit("b", 2)
+        await turns(10)
+        assert log == [1, 2]
+
+    with caplog.at_level(logging.ERROR, "cooee.socketio"):
+        run(main)
+    assert caplog.text.count("exception in a handler of 'asks'") == 3
+
+
+def test_what_waited_is_handled_though_a_handler_is_interrupted() -> None:
+    """By Ctrl-C, say, which who drives the loop may survive."""
+
+    async def main() -> None:
+        client, socket = joined()
+        log: list[int] = []
+
+        @socket.on("a")
+        async def a() -> None:
+            await asyncio.sleep(0)
+
+        @socket.on("interrupted")
+        def interrupted() -> None:
+            raise KeyboardInterrupt
+
+        socket.on("b", log.append)
+        client.emit("a")
+        client.emit("interrupted")
+        client.emit("b", 1)
+        client.emit("a")
+        client.emit("b", 2)
+        await turns(20)
+        assert log == [1, 2]
+        get_reactor().close()
+
+    loop = asyncio.new_event_loop()
+    try:
+        body = loop.create_task(main())
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(body)
+        loop.run_until_complete(body)
+    finally:
+        loop.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="new in Python 3.12")
+def test_tasks_may_be_eager() -> None:
+    async def main() -> None:
+        if sys.version_info >= (3, 12):
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        clients, sockets = crowd(3)
+        gate = asyncio.Event()
+        done: list[int] = []
+
+        async def a(number: int) -> None:
+            if number == 1:
+                await gate.wait()
+            done.append(number)
+
+        for socket in sockets:
+            socket.on("a", a)
+        for _ in range(3):
+            for number, client in enumerate(clients):
+                client.emit("a", number)
+        await turns()
+        assert sorted(done) == [0, 0, 0, 2, 2, 2]
+        gate.set()
+        await turns(20)
+        assert done[6:] == [1, 1, 1]
 
     run(main)
 

@@ -86,6 +86,12 @@ cdef class Socket(Member):
     ``disconnecting``, ``drain`` and other sockets. With ``Server(ordered=False)`` nothing waits,
     and each call of a coroutine function goes on by itself.
 
+    **Tasks.** Each call of a coroutine function has a context of its own, but not always a task:
+    handlers that end without waiting share one, also with other sockets' handlers. From a
+    handler's beginning to its end ``asyncio.current_task()`` is the same, and cancels it alone; a
+    task that a handler has kept is not given to others after it. Only the task's name, its done
+    callbacks and weak references to it may outlive the handler.
+
     An exception in a handler is logged and has no other consequence.
 
     Attributes:

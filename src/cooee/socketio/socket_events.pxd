@@ -23,6 +23,8 @@ cdef class Handling:
 cdef class Worker:
     cdef Reactor reactor
     cdef object task
+    # To the task, before a handler had any.
+    cdef Py_ssize_t references
     # What is under way, or about to be; and behind it what comes next, a deque or None.
     cdef Handling current
     cdef object ahead
@@ -65,6 +67,7 @@ cdef class SocketEvents:
     cdef int check_waiting(self) except -1
     cdef int overrun(self) except -1
     cdef int finished(self, Py_ssize_t size) except -1
+    cdef int go_on(self) except -1
 
 
 cdef str event_name(object event)

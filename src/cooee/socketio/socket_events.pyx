@@ -6,6 +6,7 @@ after its own wait, so that they are handled in the order in which they came.
 """
 
 import logging
+from asyncio import CancelledError, current_task
 from collections import deque
 from collections.abc import Coroutine
 
@@ -24,6 +25,8 @@ from cooee.socketio.listeners cimport (
 
 cdef extern from "Python.h":
     bint PyCoro_CheckExact(object value)
+    Py_ssize_t Py_REFCNT(object value)
+    object PyContext_Copy(object context)
     object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
@@ -80,7 +83,8 @@ cdef class Worker:
     share a task, whichever their sockets are, and what has waited for one of them follows in it at
     once: the answers to events that came together leave together. When one has to wait, the task is
     its own: those behind it get tasks of their own, so that they begin in the next turn, however
-    many of them are going to wait too.
+    many of them are going to wait too. So do those behind one that has kept its task, to cancel it
+    later, say, or as the key of a dict: it shall not be theirs.
 
     For the task it is the coroutine: what it yields are the futures that the handlers wait for.
     """
@@ -120,7 +124,12 @@ cdef class Worker:
     cdef object drive(self, object value, object exc):
         """Go on with the coroutine and those that follow, to where one has to wait."""
         cdef Handling handling
-        self.begun = True
+        if not self.begun:
+            self.begun = True
+            if self.task is None:
+                # An eager task (Python 3.12), which spawn() has yet to return.
+                self.task = current_task()
+            self.references = Py_REFCNT(self.task)
         try:
             while self.current is not None:
                 waits_for = self.current.step(value, exc)
@@ -130,8 +139,8 @@ cdef class Worker:
                 value = exc = None
                 handling = self.current
                 self.current = None
-                if self.task.cancelling():
-                    # Meant for the coroutine that is over, not for the next.
+                if self.task.cancelling() or Py_REFCNT(self.task) > self.references:
+                    # Meant for the coroutine that is over, not for the next; or kept by it.
                     self.stop_taking()
                 elif not self.taking:
                     self.start_taking()
@@ -180,7 +189,8 @@ cdef int begin(Reactor reactor, Handling handling) except -1:
     """Have a coroutine run."""
     cdef Worker worker = reactor.registry.get(TAKING)
     if worker is None:
-        return start_worker(reactor, handling).start_taking()
+        worker = start_worker(reactor, handling)
+        return 0 if worker.begun else worker.start_taking()
     if worker.ahead is None:
         worker.ahead = deque()
     worker.ahead.append(handling)
@@ -192,8 +202,16 @@ cdef Worker start_worker(Reactor reactor, Handling handling):
     cdef Worker worker = Worker.__new__(Worker)
     worker.reactor = reactor
     worker.current = handling
-    # Closed by spawn() when there is no loop to run on, it takes back what was counted.
-    worker.task = reactor.spawn(worker)
+    # What one handler or task has set is not for those that follow in the worker.
+    context = PyContext_Copy(reactor.context)
+    PyContext_Enter(context)
+    try:
+        # Closed by spawn() when there is no loop to run on, it takes back what was counted.
+        task = reactor.spawn(worker)
+    finally:
+        PyContext_Exit(context)
+    if worker.current is not None:
+        worker.task = task
     # What it sends goes out right behind its first step.
     reactor.woke_tasks = True
     return worker
@@ -323,7 +341,8 @@ cdef class SocketEvents:
             result = listener.call(args, skip)
             if result is not None and PyCoro_CheckExact(result):
                 self.start_task(result, event, size)
-        except Exception:
+        except (Exception, CancelledError):
+            # A function has no task that could have been cancelled: it has asked a future that was.
             logger.exception("exception in a handler of %r", event)
         return 0
 
@@ -373,16 +392,26 @@ cdef class SocketEvents:
 
     cdef int finished(self, Py_ssize_t size) except -1:
         """A coroutine that was counted is over."""
-        cdef list args
         self.running -= 1
         self.waiting_size -= size
+        return self.go_on()
+
+    cdef int go_on(self) except -1:
+        """Handle what has waited, until it has to wait again."""
+        cdef list args
+        cdef Py_ssize_t size
         while self.waiting and not self.running:
             args, size = self.waiting.popleft()
             self.waiting_size -= max(size, 0) + EVENT_OVERHEAD
-            if size < 0:
-                self.handle_local(args)
-            else:
-                self.handle(args, size)
+            try:
+                if size < 0:
+                    self.handle_local(args)
+                else:
+                    self.handle(args, size)
+            except BaseException:
+                # Ctrl-C in a handler: nothing else comes for those behind it.
+                self.go_on()
+                raise
         return 0
 
     # For subclasses
