@@ -390,6 +390,42 @@ def test_what_waited_is_handled_though_a_handler_is_interrupted() -> None:
         loop.close()
 
 
+def test_handlers_that_lead_to_others_leave_turns_to_the_loop() -> None:
+    async def main() -> None:
+        client, socket = joined()
+        count = 0
+
+        @socket.on_any_outgoing
+        async def tell(*args: object) -> None:
+            nonlocal count
+            count += 1
+            if count < 5000:
+                socket.emit("told")
+
+        socket.emit("a")
+        await asyncio.sleep(0)
+        assert 0 < count < 5000
+        await turns(20)
+        assert count == 5000
+        client.events()
+        # As before a first step: cancelled, nothing more begins.
+        count = 0
+        before = asyncio.all_tasks()
+        socket.emit("a")
+        (task,) = asyncio.all_tasks() - before
+        await asyncio.sleep(0)
+        task.cancel()
+        told = count
+        await turns()
+        assert task.cancelled()
+        assert count == told < 5000
+        socket.emit("a")
+        await turns(20)
+        assert count == 5000
+
+    run(main)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="new in Python 3.12")
 def test_tasks_may_be_eager() -> None:
     async def main() -> None:

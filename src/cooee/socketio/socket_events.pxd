@@ -28,7 +28,7 @@ cdef class Worker:
     # What is under way, or about to be; and behind it what comes next, a deque or None.
     cdef Handling current
     cdef object ahead
-    # Whether the first has begun.
+    # Whether what is under way has begun.
     cdef bint begun
     # Whether it is the reactor's worker that takes more.
     cdef bint taking

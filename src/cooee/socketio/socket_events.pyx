@@ -43,6 +43,11 @@ logger = logging.getLogger("cooee.socketio")
 # Stands for the end of a coroutine, where there might be what it waits for.
 cdef object RETURNED = object()
 
+cdef enum:
+    # Handlers that run in a task before the loop gets its turn: those that lead to others could go
+    # on for ever.
+    AT_ONCE = 1000
+
 # The worker of a reactor that takes more coroutines.
 cdef str TAKING = "socket.io worker"
 
@@ -124,6 +129,7 @@ cdef class Worker:
     cdef object drive(self, object value, object exc):
         """Go on with the coroutine and those that follow, to where one has to wait."""
         cdef Handling handling
+        cdef int left = AT_ONCE
         if not self.begun:
             self.begun = True
             if self.task is None:
@@ -147,6 +153,10 @@ cdef class Worker:
                 handling.over()
                 if self.ahead:
                     self.current = self.ahead.popleft()
+                    left -= 1
+                    if left == 0:
+                        self.begun = False
+                        return None
         except BaseException:
             # Cancelled, or Ctrl-C: others go on in another task.
             self.stop_taking()
