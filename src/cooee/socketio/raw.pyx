@@ -13,7 +13,6 @@ import logging
 
 import msgspec
 
-
 from cooee.protocol.frames cimport BINARY, TEXT
 from cooee.websocket.connection cimport OPEN
 from cooee.websocket.session cimport Session
