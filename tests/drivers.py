@@ -161,6 +161,16 @@ class Driver:
         finally:
             go_on.set()
 
+    def limit_send_buffers(self) -> None:
+        """Have the system hold but little of what the reactor's streams send from now on."""
+
+        def limit() -> None:
+            for handle in self.reactor.handles():
+                if isinstance(handle, Stream):
+                    limit_send_buffer(handle)
+
+        self.call(limit)
+
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition, evaluated in the thread, holds."""
         deadline = time.monotonic() + PATIENCE

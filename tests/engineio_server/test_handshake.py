@@ -33,6 +33,17 @@ def connections(server: Serving) -> list[HttpConnection]:
     return [one.protocol for one in streams if isinstance(one.protocol, HttpConnection)]
 
 
+def begin_handshake(server: Serving, transport: str) -> RawClient:
+    """A client that has asked for a session."""
+    client = server.open()
+    target = f"/engine.io/?EIO=4&transport={transport}"
+    if transport == "polling":
+        client.request(target)
+    else:
+        client.request_upgrade(target)
+    return client
+
+
 def undecided(serving: Start, transport: str) -> tuple[Serving, RawClient, asyncio.Future[bool]]:
     """A server, a client that waits for its ``allow_request``, and what that is going to say."""
     waiting: list[asyncio.Future[bool]] = []
@@ -42,12 +53,7 @@ def undecided(serving: Start, transport: str) -> tuple[Serving, RawClient, async
         return await waiting[-1]
 
     server = serving(allow_request=allow)
-    client = server.open()
-    target = f"/engine.io/?EIO=4&transport={transport}"
-    if transport == "polling":
-        client.request(target)
-    else:
-        client.request_upgrade(target)
+    client = begin_handshake(server, transport)
     server.until(lambda: waiting)
     return server, client, waiting[0]
 
@@ -319,12 +325,7 @@ class TestAllowRequest:
             return never()
 
         server = serving(allow_request=allow)
-        client = server.open()
-        target = f"/engine.io/?EIO=4&transport={transport}"
-        if transport == "polling":
-            client.request(target)
-        else:
-            client.request_upgrade(target)
+        client = begin_handshake(server, transport)
         assert b"allow_request took more than 0.05 s" in client.answer().body
         assert not server.call(lambda: server.engine.clients)
 

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.drivers import PATIENCE, Driver, limit_send_buffer
+from tests.drivers import PATIENCE, Driver
 from tests.protocol import oracle
 from tests.rawserver import RawPeer, RawServer, server_message
 from tests.socketio_client.serving import Client, Clients
 
 import cooee
-from cooee.reactor import Stream
 from cooee.socketio import Disconnected, LimitExceeded, Manager
 from cooee.websocket.outcome import Outcome
 
@@ -44,17 +43,6 @@ def join(clients: Clients, server: RawServer, **options: Any) -> tuple[Client, R
     peer = let_join(server)
     client.expect("connect")
     return client, peer
-
-
-def limit_buffers(driver: Driver) -> None:
-    """Have the system hold but little of what a client sends."""
-
-    def limit() -> None:
-        for handle in driver.reactor.handles():
-            if isinstance(handle, Stream):
-                limit_send_buffer(handle)
-
-    driver.call(limit)
 
 
 def let_join(server: RawServer) -> RawPeer:
@@ -202,7 +190,7 @@ def test_a_handler_of_outgoing_events_connects_again(server: RawServer, clients:
 
 def test_emitting_to_a_server_that_reads_nothing(server: RawServer, clients: Clients) -> None:
     client, peer = join(clients, server, high_water=1000)
-    limit_buffers(client.driver)
+    client.driver.limit_send_buffers()
     text = "x" * 100_000
 
     def emit() -> list[Any]:
@@ -222,7 +210,7 @@ def test_emitting_to_a_server_that_reads_nothing(server: RawServer, clients: Cli
 
 def test_the_connection_is_lost_while_an_emit_waits(server: RawServer, clients: Clients) -> None:
     client, peer = join(clients, server, high_water=1000, reconnection=False)
-    limit_buffers(client.driver)
+    client.driver.limit_send_buffers()
 
     def emit() -> list[Any]:
         return [client.socket.emit("much", "x" * 100_000) for _ in range(100)]
@@ -240,7 +228,7 @@ def test_the_connection_is_lost_while_an_emit_waits(server: RawServer, clients: 
 
 def test_a_server_that_takes_too_little(server: RawServer, clients: Clients) -> None:
     client, _ = join(clients, server, high_water=1000, max_buffered=100_000, reconnection=False)
-    limit_buffers(client.driver)
+    client.driver.limit_send_buffers()
 
     def emit() -> None:
         # Nothing of it raises, and what follows is no matter.

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from socket import SO_SNDBUF, SOL_SOCKET
 
 import pytest
-from tests.drivers import limit_send_buffer
 from tests.leaks import grows_less
 from tests.rawclient import RawClient, message_frame
 from tests.socketio_hostile.serving import (
@@ -20,7 +19,6 @@ from tests.socketio_hostile.serving import (
     write_payload,
 )
 
-from cooee.reactor import Stream
 from cooee.socketio import AckTimeout, LimitExceeded, Limits, Recovery, Socket
 
 Start = Callable[..., Hostility]
@@ -51,13 +49,7 @@ def limit_buffers(server: Hostility, session: Session) -> None:
     """Have the system hold but little of what a session and its server send to each other."""
     raw: RawClient = session.raw  # type: ignore[attr-defined]
     raw.sock.setsockopt(SOL_SOCKET, SO_SNDBUF, 64 * 1024)
-
-    def limit() -> None:
-        for handle in server.driver.reactor.handles():
-            if isinstance(handle, Stream):
-                limit_send_buffer(handle)
-
-    server.driver.call(limit)
+    server.driver.limit_send_buffers()
 
 
 def test_a_client_that_never_reads_its_echoes(serving: Start, bounded: None) -> None:
